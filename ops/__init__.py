@@ -1,0 +1,1 @@
+"""The command line and the launcher: what runs Wardgate on one machine."""

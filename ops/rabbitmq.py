@@ -1,0 +1,86 @@
+"""A private RabbitMQ node: its own data, ports, password and Erlang port mapper, all on the loopback interface."""
+
+import os
+import secrets
+import shutil
+import socket
+from pathlib import Path
+
+from ops.children import Child
+from ops.ports import LOOPBACK, kept_port
+from ops.servers import LocalServer
+
+# Protocol header of AMQP 0-9-1; a broker that is ready answers it with a method frame (type 1).
+_HELLO, _METHOD_FRAME = b"AMQP\x00\x00\x09\x01", b"\x01"
+
+
+def private_rabbitmq(state: Path, server: Path) -> LocalServer:
+    """A node with its data under `state`, run by the `rabbitmq-server` script at `server`.
+
+    No well-known password: the user's is random and kept in `state`, which only the owner may read.
+    """
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    kept = state / "ports.json"
+    port, distribution, mapper = (kept_port(kept, name) for name in ("amqp", "distribution", "epmd"))
+    password = _kept_password(state / "password")
+
+    _write_private(
+        state / "rabbitmq.conf",
+        f"listeners.tcp.1 = {LOOPBACK}:{port}\ndefault_user = wardgate\ndefault_pass = {password}\n",
+    )
+    (state / "enabled_plugins").write_text("[].\n")
+
+    # epmd, the mapper of Erlang's node names to ports, is started by the first node as a daemon and then outlives it. One of our
+    # own, in the foreground on a port of its own, ends with us and meets no other node of this machine.
+    mapping = {"ERL_EPMD_PORT": str(mapper), "ERL_EPMD_ADDRESS": LOOPBACK}
+    environment = {
+        "PATH": os.environ["PATH"],
+        "LANG": "C.UTF-8",
+        "HOME": str(state),  # the Erlang cookie lives there
+        **mapping,
+        "ERL_CRASH_DUMP_BYTES": "0",
+        "RABBITMQ_ALLOW_INPUT": "1",  # makes the script become the node, so that its pid is the node's; see -noinput below
+        "RABBITMQ_NODENAME": "wardgate@localhost",
+        "RABBITMQ_DIST_PORT": str(distribution),
+        "RABBITMQ_MNESIA_BASE": str(state / "mnesia"),
+        "RABBITMQ_LOG_BASE": str(state / "log"),
+        "RABBITMQ_CONFIG_FILE": str(state / "rabbitmq"),
+        "RABBITMQ_CONF_ENV_FILE": "/dev/null",  # what the machine's own broker is told must not reach this one
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(state / "enabled_plugins"),
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+    }
+    log = state / "log" / "output.log"
+    return LocalServer(
+        "RabbitMQ",
+        f"amqp://wardgate:{password}@{LOOPBACK}:{port}/",
+        Child("RabbitMQ", [str(server), "-noinput"], environment=environment, log=log),
+        is_ready=lambda: _answers(port),
+        companions=[Child("epmd", [_epmd()], environment={"PATH": os.environ["PATH"], **mapping}, log=log)],
+    )
+
+
+def _answers(port: int) -> bool:
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
+            connection.sendall(_HELLO)
+            return connection.recv(1) == _METHOD_FRAME
+    except OSError:
+        return False
+
+
+def _epmd() -> str:
+    found = shutil.which("epmd") or next(
+        (str(path) for path in Path("/usr/lib/erlang").glob("erts-*/bin/epmd")), None
+    )
+    return found or "epmd"
+
+
+def _kept_password(file: Path) -> str:
+    if not file.exists():
+        _write_private(file, secrets.token_urlsafe(24))
+    return file.read_text()
+
+
+def _write_private(file: Path, text: str) -> None:
+    file.touch(mode=0o600)
+    file.write_text(text)
