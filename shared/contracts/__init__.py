@@ -1,0 +1,1 @@
+"""What travels between the services: messages, their vocabulary, their topics. Imports pydantic and nothing else."""

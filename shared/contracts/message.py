@@ -1,0 +1,66 @@
+"""What every message is: a frozen fact or request with an id, a topic and a place in the conversation."""
+
+from typing import ClassVar, NewType, Self
+from uuid import UUID, uuid4, uuid5
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from shared.contracts.vocabulary import FlowId, Service, TenantId, UserId
+
+MessageId = NewType("MessageId", UUID)
+
+
+def _new_id() -> MessageId:
+    return MessageId(uuid4())
+
+
+class Message(BaseModel):
+    """What travels. Readers are tolerant: a field that they do not know is passed over, so that senders can grow."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    topic: ClassVar[str] = ""
+    """The routing key: what is asked or what happened, and the version of its form."""
+
+    id: MessageId = Field(default_factory=_new_id)
+
+
+class Command(Message):
+    """Asks one service to do something."""
+
+    to: ClassVar[Service]
+
+
+class Event(Message):
+    """Tells a fact to whoever listens."""
+
+    by: ClassVar[frozenset[Service]] = frozenset()
+    """The services that may tell it."""
+    answer: ClassVar[bool] = False
+    """Whether a waiting caller is told too, through the reply queue that travels with the conversation."""
+    kept: ClassVar[bool] = False
+    """Whether it must be heard: written with the state it tells of (outbox), and never dropped for being late."""
+
+    occurred_at: AwareDatetime
+
+    @property
+    def subject(self) -> str:
+        """What the event is about: it tells apart the events that one cause brings about."""
+        return ""
+
+    def caused_by(self, cause: MessageId) -> Self:
+        """The same event, with the id that its cause gives it: a redelivered cause tells the same event again."""
+        return self.model_copy(update={"id": uuid5(cause, f"{self.topic}/{self.subject}")})
+
+
+class InFlow(BaseModel):
+    """A message of one login, whoever the user turns out to be."""
+
+    flow_id: FlowId
+
+
+class OfUser(BaseModel):
+    """A message about one user of one tenant."""
+
+    tenant_id: TenantId
+    user_id: UserId

@@ -1,0 +1,194 @@
+"""How messages are sent: the envelope that travels with a conversation, and the one way onto the broker."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol, Self, cast
+from uuid import UUID
+
+import aio_pika
+import aiormq
+import aiormq.exceptions
+from aio_pika.abc import AbstractRobustChannel, AbstractRobustConnection
+from pamqp.commands import Basic
+
+from shared.contracts.message import Command, Event, Message, MessageId
+from shared.runtime import topology
+
+PUBLISH_TIMEOUT = 5.0
+"""Seconds until the broker must have confirmed a message."""
+
+TransportError = (
+    aiormq.exceptions.AMQPError,
+    aiormq.exceptions.ChannelInvalidStateError,
+    OSError,
+    TimeoutError,
+)
+
+
+class Unreachable(Exception):  # noqa: N818 - says what is the matter, not that it is an error
+    """The broker, or a reader of what was published, cannot be had now. Nothing was done; it can be tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What travels unchanged over every hop of a conversation, and the id of the message that is being answered."""
+
+    correlation_id: str
+    cause: MessageId | None = None
+    reply_to: str | None = None
+    attempt: str | None = None
+    """Which request of the caller is being served: a flow has several, one after the other or at once."""
+    deadline: datetime | None = None
+
+    @classmethod
+    def of(cls, properties: Any, headers: Mapping[str, Any]) -> Self:
+        """Read the envelope of a message. Raises `ValueError` for one that no service of ours wrote."""
+        deadline = headers.get("x-deadline")
+        attempt = headers.get("x-attempt")
+        if not isinstance(deadline, int | None) or not isinstance(attempt, str | None):
+            raise ValueError("headers of another form")  # noqa: TRY004 - malformed input, not a mistake of the caller
+        return cls(
+            correlation_id=properties.correlation_id or "",
+            cause=MessageId(UUID(str(headers.get("x-message-id")))),
+            reply_to=properties.reply_to or None,
+            attempt=attempt,
+            deadline=None if deadline is None else datetime.fromtimestamp(deadline / 1000, UTC),
+        )
+
+    def is_late(self, now: datetime) -> bool:
+        """Whether nobody waits for the answer any more."""
+        return self.deadline is not None and now >= self.deadline
+
+
+_NOWHERE = Envelope(correlation_id="")
+_current: ContextVar[Envelope] = ContextVar("envelope", default=_NOWHERE)
+
+
+@contextmanager
+def conversing(envelope: Envelope) -> Iterator[None]:
+    """Everything told inside belongs to this conversation."""
+    token = _current.set(envelope)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message ready to be sent, or to be kept until it is."""
+
+    exchange: str
+    routing_key: str
+    body: bytes
+    correlation_id: str
+    reply_to: str | None = None
+    headers: dict[str, Any] = field(default_factory=dict)
+    must_arrive: bool = False
+    """Whether it is an error that no queue takes it: a command without a service, a retry without a queue."""
+
+    @classmethod
+    def of(cls, message: Message, envelope: Envelope) -> Self:
+        """Write a message in its conversation. An answer is copied to the caller's reply queue by the broker (`CC`)."""
+        headers: dict[str, Any] = {"x-message-id": str(message.id)}
+        if envelope.deadline is not None:
+            headers["x-deadline"] = int(envelope.deadline.timestamp() * 1000)
+        if envelope.attempt is not None:
+            headers["x-attempt"] = envelope.attempt
+        if isinstance(message, Event) and message.answer and envelope.reply_to is not None:
+            headers["CC"] = [envelope.reply_to]
+        return cls(
+            exchange=topology.exchange_of(type(message)),
+            routing_key=message.topic,
+            body=message.__pydantic_serializer__.to_json(message),
+            correlation_id=envelope.correlation_id,
+            reply_to=envelope.reply_to,
+            headers=headers,
+            must_arrive=isinstance(message, Command),
+        )
+
+    @classmethod
+    def telling(cls, event: Event) -> Self:
+        """Write an event into the conversation that is being served, with the id that its cause gives it."""
+        envelope = _current.get()
+        return cls.of(event if envelope.cause is None else event.caused_by(envelope.cause), envelope)
+
+
+class Messenger(Protocol):
+    """Whatever brings letters to the broker."""
+
+    async def send(self, letter: Letter) -> None:
+        """Return when the broker has taken it. Raises `Unreachable`."""
+
+
+class RabbitMessenger:
+    """Brings letters to RabbitMQ, on a connection and a channel that nobody consumes from.
+
+    A broker that is short of memory blocks the connections that publish; a reader on its own connection goes on.
+    Written through aiormq without waiting for the socket to drain: the confirm is awaited in any case, and the
+    drain costs a quarter of a hop (docs/decisions/0004).
+    """
+
+    def __init__(self) -> None:
+        """Stand by; `open` connects."""
+        self._connection: AbstractRobustConnection | None = None
+        self._channel: AbstractRobustChannel | None = None
+
+    async def open(self, url: str) -> None:
+        """Connect, and declare what all services share."""
+        self._connection = await aio_pika.connect_robust(url, reconnect_interval=1)
+        async with self._connection.channel() as channel:
+            await topology.declare(channel)
+        opened = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
+        self._channel = opened
+
+    @property
+    def connection(self) -> AbstractRobustConnection:
+        """The connection. Raises `Unreachable` before it is open."""
+        if self._connection is None:
+            raise Unreachable("not connected to RabbitMQ")
+        return self._connection
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the broker can be written to now."""
+        return self._connection is not None and self._connection.connected.is_set()
+
+    async def send(self, letter: Letter) -> None:
+        """Return when the broker has confirmed. Raises `Unreachable`, within `PUBLISH_TIMEOUT` seconds.
+
+        The AMQP `message_id` is left to the client: the same one twice in flight hangs a publish (aio-pika#689).
+        """
+        if self._channel is None or not self.is_open:
+            raise Unreachable("not connected to RabbitMQ")
+        properties = Basic.Properties(
+            content_type="application/json",
+            delivery_mode=2,
+            correlation_id=letter.correlation_id,
+            reply_to=letter.reply_to,
+            headers=letter.headers,
+        )
+        try:
+            async with asyncio.timeout(PUBLISH_TIMEOUT):
+                channel = cast("aiormq.Channel", await self._channel.get_underlay_channel())
+                await channel.basic_publish(
+                    letter.body,
+                    exchange=letter.exchange,
+                    routing_key=letter.routing_key,
+                    properties=properties,
+                    mandatory=letter.must_arrive,
+                    wait=False,
+                )
+        except aiormq.exceptions.PublishError:
+            raise Unreachable(f"no service reads {letter.routing_key}") from None
+        except TransportError as error:
+            raise Unreachable(f"RabbitMQ did not take {letter.routing_key}: {type(error).__name__}") from error
+
+    async def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            await self._connection.close()

@@ -1,0 +1,90 @@
+"""The outbox: what others must hear is written into the document that changes, in the same write, and then told.
+
+At least once, and in order for each document. It is told at once after the commit; where that failed, or the process
+died between the two, the relay tells it later.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from shared.contracts.message import Event
+from shared.runtime.clock import Clock
+from shared.runtime.messaging import Letter, Messenger, Unreachable
+from shared.runtime.mongo import Collection, Document, PyMongoError
+
+_log = structlog.get_logger(__name__)
+
+_BATCH = 200
+"""Documents that the relay takes up at a time."""
+
+
+class Outbox:
+    """The events kept in the documents of one collection, under the field `outbox`."""
+
+    def __init__(self, collection: Collection, messenger: Messenger, clock: Clock) -> None:
+        """Keep events beside the state of `collection`."""
+        self._collection = collection
+        self._messenger = messenger
+        self._clock = clock
+
+    async def prepare(self) -> None:
+        """Make the index that finds what waits to be told; documents without an outbox are not in it."""
+        await self._collection.create_index("outbox.kept_at", sparse=True)
+
+    def entries(self, *events: Event) -> Document:
+        """The part of an update that writes the kept ones among these events; merge it into the one write."""
+        kept = [self._entry(event) for event in events if event.kept]
+        return {"$push": {"outbox": {"$each": kept}}} if kept else {}
+
+    def _entry(self, event: Event) -> Document:
+        letter = Letter.telling(event)
+        return {**asdict(letter), "id": letter.headers["x-message-id"], "kept_at": self._clock()}
+
+    async def deliver(self, document_id: Any) -> None:
+        """Tell what waits in this document, in order, and strike it out. Raises `Unreachable`; nothing is lost then."""
+        document = await self._collection.find_one({"_id": document_id}, {"outbox": 1})
+        if document is not None:
+            await self._deliver([document])
+
+    async def sweep(self, older_than: timedelta = timedelta()) -> int:
+        """Tell what was left untold for longer than this, and return how many documents had any."""
+        due = self._clock() - older_than
+        waiting = self._collection.find({"outbox.kept_at": {"$lte": due}}, {"outbox": 1}).limit(_BATCH)
+        documents = [document async for document in waiting]
+        await self._deliver(documents)
+        return len(documents)
+
+    async def _deliver(self, documents: Sequence[Document]) -> None:
+        await asyncio.gather(*(self._tell(document) for document in documents))
+        told = [entry["id"] for document in documents for entry in document.get("outbox", ())]
+        if told:
+            await self._collection.update_many(
+                {"_id": {"$in": [document["_id"] for document in documents]}},
+                {"$pull": {"outbox": {"id": {"$in": told}}}},
+            )
+            await self._collection.update_many(
+                {"_id": {"$in": [document["_id"] for document in documents]}, "outbox": []},
+                {"$unset": {"outbox": ""}},
+            )
+
+    async def _tell(self, document: Document) -> None:
+        for entry in document.get("outbox", ()):
+            fields = {name: value for name, value in entry.items() if name not in {"id", "kept_at"}}
+            await self._messenger.send(Letter(**fields))
+
+
+async def relay(outboxes: Sequence[Outbox], every: timedelta, pause: Callable[[float], Awaitable[None]]) -> None:
+    """Sweep these outboxes for ever; a broker or a database that is away is tried again."""
+    while True:
+        await pause(every.total_seconds())
+        try:
+            for outbox in outboxes:
+                while await outbox.sweep(older_than=every):
+                    pass
+        except (Unreachable, PyMongoError) as error:
+            _log.warning("outbox waits", reason=type(error).__name__)

@@ -1,0 +1,149 @@
+"""What becomes of a message: done, refused, late, malformed, tried again or parked. Never dropped in silence.
+
+An *outcome* is told. A *refusal* is answered and never retried. What is *malformed* is parked at once, and what it
+says is never logged. A *fault* is tried again after a delay, then parked.
+"""
+
+import asyncio
+from enum import StrEnum
+from typing import Any
+
+import structlog
+from faststream.rabbit.annotations import RabbitMessage
+from pydantic import ValidationError
+
+from shared.contracts.message import Event, Message
+from shared.contracts.refusals import Refused, RequestRefused
+from shared.contracts.vocabulary import FlowId
+from shared.crypto.sealing import SealBroken
+from shared.runtime import topology
+from shared.runtime.clock import Clock
+from shared.runtime.messaging import Envelope, Letter, Messenger, Unreachable, conversing
+from shared.runtime.metrics import MESSAGES
+from shared.runtime.router import Reading
+
+_log = structlog.get_logger(__name__)
+
+_OWN_HEADERS = ("x-message-id", "x-deadline", "x-attempt")
+"""What goes on with a message that is retried or parked. `CC` does not, or the broker would copy it again."""
+
+
+class Outcome(StrEnum):
+    """What became of a message."""
+
+    DONE = "done"
+    REFUSED = "refused"
+    LATE = "late"
+    MALFORMED = "malformed"
+    RETRIED = "retried"
+    PARKED = "parked"
+
+
+class Reader:
+    """Reads one queue and answers for each message that comes out of it."""
+
+    def __init__(self, queue: str, reading: Reading, messenger: Messenger, clock: Clock, retry_limit: int) -> None:
+        """Read `queue` for what `reading` says."""
+        self._queue = queue
+        self._kind = reading.message
+        self._handler = reading.handler
+        self._messenger = messenger
+        self._clock = clock
+        self._retry_limit = retry_limit
+
+    async def read(self, incoming: RabbitMessage) -> None:
+        """See to one message, and acknowledge it when what became of it is safe with the broker.
+
+        While the broker takes no answer the message stays in hand and is handled anew: sent back it would come again at
+        once, and ten times at once is the delivery limit. Where the connection is gone, so is this task.
+        """
+        while True:
+            try:
+                outcome = await self._outcome(incoming)
+            except Unreachable as reason:
+                _log.warning("message waits for the broker", queue=self._queue, reason=str(reason))
+                await asyncio.sleep(topology.RETRY_DELAY.total_seconds())
+            else:
+                break
+        MESSAGES.labels(self._kind.topic, outcome).inc()
+        await incoming.ack()
+
+    async def _outcome(self, incoming: RabbitMessage) -> Outcome:
+        try:
+            envelope = Envelope.of(incoming.raw_message, incoming.headers)
+            message = self._kind.model_validate_json(incoming.body)
+        except ValueError as error:
+            return await self._malformed(incoming, error)
+        if envelope.is_late(self._clock()) and not (isinstance(message, Event) and message.kept):
+            return Outcome.LATE
+        with conversing(envelope):
+            return await self._handle(message, envelope, incoming)
+
+    async def _handle(self, message: Message, envelope: Envelope, incoming: RabbitMessage) -> Outcome:
+        try:
+            told = await self._handler(message)
+            for event in told if isinstance(told, tuple) else (told,):
+                if event is not None:
+                    await self._messenger.send(Letter.telling(event))
+        except Refused as refusal:
+            await self._refuse(refusal, envelope)
+            return Outcome.REFUSED
+        except SealBroken as error:
+            return await self._malformed(incoming, error)
+        except Unreachable:
+            raise
+        except Exception as fault:  # noqa: BLE001 - whatever it is, the message comes again and is parked in the end
+            return await self._fault(incoming, fault)
+        return Outcome.DONE
+
+    async def _refuse(self, refusal: Refused, envelope: Envelope) -> None:
+        answer = RequestRefused(
+            occurred_at=self._clock(),
+            flow_id=FlowId(envelope.correlation_id),
+            code=refusal.code,
+            detail=refusal.detail,
+            problems=refusal.problems,
+        )
+        await self._messenger.send(Letter.telling(answer))
+
+    async def _malformed(self, incoming: RabbitMessage, error: ValueError) -> Outcome:
+        """Park it with the names of the fields that are wrong. The values may be secrets and are not looked at."""
+        where = (
+            [".".join(map(str, e["loc"])) or "body" for e in error.errors(include_input=False, include_url=False)]
+            if isinstance(error, ValidationError)
+            else [type(error).__name__]
+        )
+        _log.error("malformed message is parked", queue=self._queue, fields=where[:10])
+        await self._park(incoming, "malformed", ", ".join(where[:10]))
+        return Outcome.MALFORMED
+
+    async def _fault(self, incoming: RabbitMessage, fault: Exception) -> Outcome:
+        counted = incoming.headers.get("x-retries")
+        retries = counted if isinstance(counted, int) else 0
+        _log.error("fault", queue=self._queue, retries=retries, fault=type(fault).__name__, exc_info=fault)
+        if retries >= self._retry_limit:
+            await self._park(incoming, "fault", type(fault).__name__)
+            return Outcome.PARKED
+        await self._messenger.send(self._again(incoming, topology.RETRY, {"x-retries": retries + 1}))
+        return Outcome.RETRIED
+
+    async def _park(self, incoming: RabbitMessage, reason: str, detail: str) -> None:
+        headers = {
+            "x-parked-reason": reason,
+            "x-parked-detail": detail,
+            "x-parked-queue": self._queue,
+            "x-parked-at": int(self._clock().timestamp() * 1000),
+        }
+        await self._messenger.send(self._again(incoming, topology.PARKED, headers))
+
+    def _again(self, incoming: RabbitMessage, exchange: str, headers: dict[str, Any]) -> Letter:
+        """The same message, for another queue: the retry queue gives it back to the queue that its routing key names."""
+        return Letter(
+            exchange=exchange,
+            routing_key=self._queue,
+            body=incoming.body,
+            correlation_id=incoming.raw_message.correlation_id or "",
+            reply_to=incoming.reply_to or None,
+            headers={name: incoming.headers[name] for name in _OWN_HEADERS if name in incoming.headers} | headers,
+            must_arrive=True,
+        )

@@ -1,0 +1,198 @@
+"""What makes all services alike: broker, database, logs, health, metrics, start and graceful shutdown."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from faststream import AckPolicy
+from faststream.rabbit import Channel, RabbitBroker
+from faststream.rabbit.annotations import RabbitMessage
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from shared.contracts.message import Command
+from shared.contracts.readiness import (
+    ReadinessReported,
+    ReportAuthReadiness,
+    ReportEnrollmentReadiness,
+    ReportPolicyReadiness,
+)
+from shared.contracts.vocabulary import Service
+from shared.runtime import logs, topology
+from shared.runtime.clock import now
+from shared.runtime.messaging import Messenger, RabbitMessenger, TransportError, Unreachable
+from shared.runtime.mongo import Database, Mongo, PyMongoError
+from shared.runtime.outbox import Outbox, relay
+from shared.runtime.reader import Reader
+from shared.runtime.router import Router
+from shared.runtime.settings import Settings
+
+_log = structlog.get_logger(__name__)
+
+_GRACE = 10.0
+"""Seconds that messages in hand are given at a shutdown."""
+
+_READINESS: dict[Service, type[Command]] = {
+    report.to: report for report in (ReportAuthReadiness, ReportPolicyReadiness, ReportEnrollmentReadiness)
+}
+
+
+def attach(router: Router, broker: RabbitBroker, messenger: Messenger, settings: Settings) -> None:
+    """Make every line of a router a reader of its queue, on a channel for consuming with a bounded prefetch."""
+    consuming = Channel(prefetch_count=settings.prefetch)
+    for reading in router.readings:
+        queue = topology.work_queue(router.service, reading.message)
+        reader = Reader(queue.name, reading, messenger, now, settings.retry_limit)
+        broker.subscriber(
+            queue,
+            topology.stream_exchange(reading.message),
+            channel=consuming,
+            ack_policy=AckPolicy.MANUAL,
+            no_reply=True,
+            decoder=_whole,
+        )(_function(reader))
+
+
+async def _whole(message: RabbitMessage) -> RabbitMessage:
+    """Hand the message on as it is: the reader decodes it, where a malformed one is seen to."""
+    return message
+
+
+def _function(reader: Reader) -> Callable[[Any], Awaitable[None]]:
+    async def read(message: Any) -> None:
+        await reader.read(message)
+
+    return read
+
+
+class Runtime:
+    """One process of a service, from its settings to its last acknowledged message."""
+
+    def __init__(self, service: Service, settings: Settings) -> None:
+        """Connect to nothing yet."""
+        logs.configure(service, settings.log_level)
+        self.service = service
+        self.settings = settings
+        self.mongo = Mongo(settings.mongodb_url.get_secret_value(), settings.mongodb_driver)
+        self.messenger = RabbitMessenger()
+        self._outboxes: list[Outbox] = []
+        self._broker: RabbitBroker | None = None
+        self._prepared = False
+
+    @property
+    def database(self) -> Database:
+        """The database that this service owns."""
+        return self.mongo.database(f"{self.settings.mongodb_prefix}{self.service}")
+
+    def outbox(self, collection: str) -> Outbox:
+        """The outbox of a collection, swept by this process from its start on."""
+        outbox = Outbox(self.database[collection], self.messenger, now)
+        self._outboxes.append(outbox)
+        return outbox
+
+    async def missing(self) -> tuple[str, ...]:
+        """What this process waits for; nothing when it can do its work."""
+        missing = [] if self._prepared and self.messenger.is_open else ["rabbitmq"]
+        try:
+            await self.mongo.ping()
+        except PyMongoError:
+            missing.append("mongodb")
+        return tuple(missing)
+
+    def app(self, router: Router, prepare: Callable[[], Awaitable[None]]) -> Starlette:
+        """The service as an ASGI application: messages are its work, HTTP tells how it is."""
+        report = _READINESS[self.service]
+
+        @router.does(report)
+        async def report_readiness(command: Any) -> ReadinessReported:
+            return ReadinessReported(
+                occurred_at=now(), flow_id=command.flow_id, service=self.service, missing=await self.missing()
+            )
+
+        async def readyz(_: Request) -> Response:
+            missing = await self.missing()
+            return JSONResponse({"missing": missing}, status_code=503 if missing else 200)
+
+        return Starlette(routes=[*probes(), Route("/readyz", readyz)], lifespan=self.lifespan(router, prepare))
+
+    def lifespan(self, router: Router, prepare: Callable[[], Awaitable[None]]) -> Callable[[Any], Any]:
+        """Run `router` as long as the application lives, after `prepare` (indexes and the like) has been done."""
+
+        @asynccontextmanager
+        async def lifespan(_: Any) -> AsyncIterator[None]:
+            tasks = [
+                asyncio.create_task(self._start(router, prepare)),
+                asyncio.create_task(
+                    relay(self._outboxes, timedelta(seconds=self.settings.outbox_sweep_seconds), asyncio.sleep)
+                ),
+            ]
+            try:
+                yield
+            finally:
+                await self._stop(tasks)
+
+        return lifespan
+
+    async def _start(self, router: Router, prepare: Callable[[], Awaitable[None]]) -> None:
+        """Connect; where a server is not there yet, say so and try again."""
+        while not self._prepared:
+            try:
+                await self._connect(router, prepare)
+            except (*TransportError, Unreachable, PyMongoError) as error:
+                _log.warning("waits for its servers", reason=f"{type(error).__name__}: {error}"[:200])
+                await asyncio.sleep(1)
+            else:
+                self._prepared = True
+                _log.info("ready")
+
+    async def _connect(self, router: Router, prepare: Callable[[], Awaitable[None]]) -> None:
+        url = self.settings.rabbitmq_url.get_secret_value()
+        await prepare()
+        for outbox in self._outboxes:
+            await outbox.prepare()
+        if not self.messenger.is_open:
+            await self.messenger.open(url)
+        broker = RabbitBroker(
+            url,
+            reconnect_interval=1,
+            apply_types=False,
+            logger=None,
+            graceful_timeout=_GRACE,
+            app_id=self.service,
+        )
+        attach(router, broker, self.messenger, self.settings)
+        try:
+            await broker.start()
+        except BaseException:
+            await broker.stop()
+            raise
+        self._broker = broker
+
+    async def _stop(self, tasks: list[asyncio.Task[None]]) -> None:
+        """Take no more messages, finish those in hand, close."""
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        if self._broker is not None:
+            await self._broker.stop()
+        await self.messenger.close()
+        await self.mongo.close()
+
+
+def probes() -> list[Route]:
+    """Liveness and metrics, the same for every service."""
+
+    async def healthz(_: Request) -> Response:
+        return JSONResponse({})
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return [Route("/healthz", healthz), Route("/metrics", metrics)]

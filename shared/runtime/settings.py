@@ -1,0 +1,43 @@
+"""What the environment tells every service. A service without what it needs does not start."""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Environment(StrEnum):
+    """Where the service runs. What is only safe on a developer's machine refuses to work anywhere else."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class Settings(BaseSettings):
+    """Settings that every service has; each adds its own. Values are secrets where a log must not show them."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    environment: Environment = Environment.PRODUCTION
+    rabbitmq_url: SecretStr
+    mongodb_url: SecretStr
+    mongodb_driver: Literal["motor", "pymongo"] = "motor"
+    mongodb_prefix: str = "wardgate_"
+    """What the names of this deployment's databases begin with."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    prefetch: int = 64
+    """Messages in the hands of one instance at a time."""
+    retry_limit: int = 30
+    """How often a message that met a fault comes again, `topology.RETRY_DELAY` apart, before it is parked."""
+    outbox_sweep_seconds: float = 5.0
+
+
+class Keyholder(Settings):
+    """A service that opens what is sealed to it and seals for others."""
+
+    sealing_private_key: SecretStr
+    """Comma-separated private keys: the first is current, the others still open what was sealed before a rotation."""
+    sealing_public_keys: dict[str, str]
+    """The public key of every service that something is sealed to, as a JSON object."""

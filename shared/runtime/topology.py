@@ -1,0 +1,74 @@
+"""What is declared on the broker: exchanges, work queues, the delayed retry and the place for parked messages.
+
+Everything is declared here and nowhere else, in the same words by whoever starts first. A work queue is dead-lettered
+to the parked messages: that is where the broker itself puts a message that killed its reader `DELIVERY_LIMIT` times.
+Retries of a fault are published to the retry queue by the reader, not dead-lettered to it: RabbitMQ drops a message
+that it dead-letters in a circle for the delivery limit (docs/decisions/0003).
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from aio_pika import ExchangeType
+from aio_pika.abc import AbstractChannel
+from faststream.rabbit import ExchangeType as StreamExchangeType
+from faststream.rabbit import QueueType, RabbitExchange, RabbitQueue
+from faststream.rabbit.schemas.queue import QuorumQueueArgs
+
+from shared.contracts.message import Command, Message
+from shared.contracts.vocabulary import Service
+
+COMMANDS = "wardgate.commands"
+EVENTS = "wardgate.events"
+RETRY = "wardgate.retry"
+PARKED = "wardgate.parked"
+
+DELIVERY_LIMIT = 10
+RETRY_DELAY = timedelta(seconds=2)
+
+_QUORUM: dict[str, Any] = {"x-queue-type": "quorum"}
+_WORK: QuorumQueueArgs = {
+    "x-delivery-limit": DELIVERY_LIMIT,
+    "x-dead-letter-exchange": PARKED,
+    "x-dead-letter-strategy": "at-least-once",
+    "x-overflow": "reject-publish",
+}
+_RETRY: dict[str, Any] = {
+    **_QUORUM,
+    "x-message-ttl": int(RETRY_DELAY.total_seconds() * 1000),
+    "x-dead-letter-exchange": "",
+    "x-dead-letter-strategy": "at-least-once",
+    "x-overflow": "reject-publish",
+}
+
+
+def exchange_of(message: type[Message]) -> str:
+    """The exchange that a kind of message is published to."""
+    return COMMANDS if issubclass(message, Command) else EVENTS
+
+
+def stream_exchange(message: type[Message]) -> RabbitExchange:
+    """The same, as FastStream names it."""
+    kind = StreamExchangeType.DIRECT if issubclass(message, Command) else StreamExchangeType.TOPIC
+    return RabbitExchange(exchange_of(message), type=kind, durable=True)
+
+
+def work_queue(reader: Service, message: type[Message]) -> RabbitQueue:
+    """The one queue in which a service finds this kind of message, shared by all its instances."""
+    return RabbitQueue(
+        f"{reader}.{message.topic}",
+        queue_type=QueueType.QUORUM,
+        durable=True,
+        routing_key=message.topic,
+        arguments=_WORK,
+    )
+
+
+async def declare(channel: AbstractChannel) -> None:
+    """Declare what all services share. Work queues are declared by their readers."""
+    await channel.declare_exchange(COMMANDS, ExchangeType.DIRECT, durable=True)
+    await channel.declare_exchange(EVENTS, ExchangeType.TOPIC, durable=True)
+    for name, arguments in ((RETRY, _RETRY), (PARKED, _QUORUM)):
+        exchange = await channel.declare_exchange(name, ExchangeType.FANOUT, durable=True)
+        queue = await channel.declare_queue(name, durable=True, arguments=arguments)
+        await queue.bind(exchange)
