@@ -18,13 +18,11 @@ MOST_PBKDF2_ITERATIONS = 3_000_000
 LOWEST_BCRYPT_COST = 4  # the algorithm has no lower one
 
 _BCRYPT_READS = 72  # bytes
-_BCRYPT = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}", re.ASCII)
-_DJANGO = re.compile(
-    r"pbkdf2_(sha1|sha256|sha512)\$([1-9]\d{0,6})\$([^$]{1,128})\$([A-Za-z0-9+/=]+)", re.ASCII
-)
-_PASSLIB = re.compile(
-    r"\$pbkdf2-(sha256|sha512)\$([1-9]\d{0,6})\$([A-Za-z0-9./]+)\$([A-Za-z0-9./]+)", re.ASCII
-)
+
+# A salt of 16 bytes leaves two bits of its last letter in use, a digest of 23 bytes four: other letters verify never.
+_BCRYPT = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{30}[.CGKOSWaeimquy26]", re.ASCII)
+_DJANGO = re.compile(r"pbkdf2_(sha1|sha256|sha512)\$([1-9]\d{0,6})\$([^$]{1,128})\$([A-Za-z0-9+/=]+)", re.ASCII)
+_PASSLIB = re.compile(r"\$pbkdf2-(sha256|sha512)\$([1-9]\d{0,6})\$([A-Za-z0-9./]+)\$([A-Za-z0-9./]+)", re.ASCII)
 
 
 class ImportedHash(Protocol):

@@ -62,9 +62,7 @@ class Keyring:
         """Encrypt under the current key, bound to its context: the ids of what it belongs to."""
         nonce = secrets.token_bytes(NONCE_BYTES)
         associated = _associated(self._current, context)
-        return Encrypted(
-            self._current, nonce, self._ciphers[self._current].encrypt(nonce, plaintext, associated)
-        )
+        return Encrypted(self._current, nonce, self._ciphers[self._current].encrypt(nonce, plaintext, associated))
 
     def decrypt(self, encrypted: Encrypted, *, context: Sequence[str]) -> bytes:
         """Decrypt in the same context; raises Undecipherable, without any content."""

@@ -39,9 +39,10 @@ def from_base32(text: str) -> bytes:
 
     Raises ValueError, never with the value, for what is not base32 or not 16 to 128 bytes long.
     """
-    letters = "".join(text.split()).replace("-", "").rstrip("=").upper()
+    letters = "".join(text.split()).replace("-", "").rstrip("=")
     try:
-        secret = base64.b32decode(letters + "=" * (-len(letters) % 8))
+        # As bytes, which know ASCII case only: as text, a dotless i would become an I.
+        secret = base64.b32decode(letters.encode("ascii").upper() + b"=" * (-len(letters) % 8))
     except (binascii.Error, ValueError):
         raise ValueError("the secret is not base32") from None
     if not SHORTEST_SECRET_BYTES <= len(secret) <= LONGEST_SECRET_BYTES:

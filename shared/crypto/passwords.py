@@ -48,20 +48,20 @@ class Passwords:
         self._nobody = self.hash(secrets.token_urlsafe())
 
     def hash(self, password: str) -> str:
-        """Hash a password in its NFKC form; raises ValueError, without it, above 1024 characters."""
+        """Hash a password in its NFC form; raises ValueError, without it, above 1024 characters."""
         if len(password) > LONGEST_PASSWORD:
             raise ValueError(f"a password has at most {LONGEST_PASSWORD} characters")
-        return self._hasher.hash(_encoded(unicodedata.normalize("NFKC", password)))
+        return self._hasher.hash(_encoded(unicodedata.normalize("NFC", password)))
 
     def verify(self, hashed: str, password: str) -> bool:
         """Tell whether the password is the one that was hashed; a hash that is not supported fits none.
 
-        Keyboards write the same letter in several ways, so the NFKC form is what counts (NIST SP 800-63B
-        3.1.1.2). Others hashed what was typed, as it was typed: where the two differ, that is tried too.
+        Keyboards write the same letter in several ways, so the NFC form is what counts (NIST SP 800-63B-4 section
+        3.1.1.2, RFC 8265). Others hashed what was typed, as it was typed: where the two differ, that is tried too.
         """
         if len(password) > LONGEST_PASSWORD:
             return False
-        forms = dict.fromkeys(_encoded(form) for form in (unicodedata.normalize("NFKC", password), password))
+        forms = dict.fromkeys(_encoded(form) for form in (unicodedata.normalize("NFC", password), password))
         # Every form is always tried, so that only what was typed decides how long a wrong password takes.
         fits = [self._fits(hashed, form) for form in forms]
         return any(fits)
