@@ -63,7 +63,7 @@ class Caller:
         if len(self._waiting) >= self._room:
             raise Unreachable("too many requests wait for an answer")
         attempt = uuid4().hex
-        future = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
         self._waiting[correlation_id, attempt] = future
         WAITING.set(len(self._waiting))
         envelope = Envelope(correlation_id, None, reply_to, attempt, self._clock() + self._patience)

@@ -137,7 +137,7 @@ class Reader:
         await self._messenger.send(self._again(incoming, topology.PARKED, headers))
 
     def _again(self, incoming: RabbitMessage, exchange: str, headers: dict[str, Any]) -> Letter:
-        """The same message, for another queue: the retry queue gives it back to the queue that its routing key names."""
+        """The same message, for another exchange; the retry queue gives it back to the queue its routing key names."""
         return Letter(
             exchange=exchange,
             routing_key=self._queue,
