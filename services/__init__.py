@@ -1,0 +1,1 @@
+"""One folder for each service; none imports another."""
