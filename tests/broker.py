@@ -1,0 +1,94 @@
+"""The broker as a test sees it: what lies in a queue, a message put there by hand, everything cleared away."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Self
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
+from aiormq.exceptions import ChannelNotFoundEntity
+
+from shared.contracts.catalogue import COMMANDS, EVENTS
+from shared.contracts.message import Message
+from shared.contracts.vocabulary import Service
+from shared.runtime import topology
+from shared.runtime.messaging import Envelope, Letter
+
+WORK_QUEUES = tuple(
+    topology.work_queue(service, message).name
+    for service in Service
+    for message in (*COMMANDS.values(), *EVENTS.values())
+)
+
+
+class Broker:
+    """A connection of the test's own to the broker that the services use."""
+
+    def __init__(self, url: str, connection: AbstractConnection, channel: AbstractChannel) -> None:
+        self.url = url
+        self._connection = connection
+        self._channel = channel
+
+    @classmethod
+    @asynccontextmanager
+    async def at(cls, url: str) -> AsyncIterator[Self]:
+        """Connect, with the exchanges declared, until the block ends."""
+        async with await aio_pika.connect(url) as connection, connection.channel(on_return_raises=True) as channel:
+            await topology.declare(channel)
+            yield cls(url, connection, channel)
+
+    async def clear(self) -> None:
+        """Delete the queues of all services and empty the shared ones, so that the next test finds nothing."""
+        async with self._connection.channel() as channel:
+            await asyncio.gather(*(channel.queue_delete(name) for name in WORK_QUEUES))
+            for shared in (topology.RETRY, topology.PARKED):
+                await (await channel.get_queue(shared)).purge()
+
+    async def send(self, message: Message, envelope: Envelope | None = None) -> None:
+        """Publish a message as a service would."""
+        letter = Letter.of(message, envelope or Envelope(correlation_id=getattr(message, "flow_id", "")))
+        await self.put(letter.exchange, letter.routing_key, letter.body, **self._properties(letter))
+
+    async def put(self, exchange: str, routing_key: str, body: bytes, **properties: Any) -> None:
+        """Publish anything at all, well-formed or not."""
+        found = await self._channel.get_exchange(exchange, ensure=False) if exchange else self._channel.default_exchange
+        await found.publish(aio_pika.Message(body, **properties), routing_key, mandatory=False)
+
+    async def count(self, queue: str) -> int:
+        """How many messages wait in a queue; none where there is no such queue."""
+        async with self._connection.channel() as channel:
+            try:
+                declared = await channel.declare_queue(queue, passive=True)
+            except ChannelNotFoundEntity:
+                return 0
+            return declared.declaration_result.message_count or 0
+
+    async def take(self, queue: str) -> list[AbstractIncomingMessage]:
+        """Take out everything that waits in a queue now."""
+        taken = []
+        found = await self._channel.get_queue(queue, ensure=False)
+        while (message := await found.get(fail=False)) is not None:
+            await message.ack()
+            taken.append(message)
+        return taken
+
+    @asynccontextmanager
+    async def hearing(self, *topics: str) -> AsyncIterator[asyncio.Queue[AbstractIncomingMessage]]:
+        """Listen to events as a service of its own would, from now on until the block ends."""
+        heard: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
+        async with self._connection.channel() as channel:
+            queue = await channel.declare_queue(exclusive=True)
+            for topic in topics:
+                await queue.bind(topology.EVENTS, topic)
+            await queue.consume(heard.put, no_ack=True)
+            yield heard
+
+    @staticmethod
+    def _properties(letter: Letter) -> dict[str, Any]:
+        return {
+            "correlation_id": letter.correlation_id,
+            "reply_to": letter.reply_to,
+            "headers": letter.headers,
+            "delivery_mode": aio_pika.DeliveryMode.PERSISTENT,
+        }

@@ -1,0 +1,89 @@
+"""What all tests can ask for: servers, a database and a broker of their own, keys."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from typing import Literal
+from uuid import uuid4
+
+import pymongo
+import pytest
+from pydantic import SecretStr
+
+from ops.stack import Stack
+from shared.contracts.vocabulary import Service
+from shared.runtime.mongo import Database, Mongo
+from shared.runtime.settings import Environment, Keyholder
+from tests.broker import Broker
+from tests.keys import Keys
+from tests.servers import servers as servers_for_tests
+
+Driver = Literal["motor", "pymongo"]
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Real RabbitMQ and real MongoDB, started once for all tests."""
+    with servers_for_tests(tmp_path_factory.mktemp("servers")) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+async def mongos(servers: Stack) -> AsyncIterator[dict[Driver, Mongo]]:
+    """A connection to MongoDB through each of the two drivers."""
+    drivers: tuple[Driver, ...] = ("motor", "pymongo")
+    async with AsyncExitStack() as stack:
+        opened = {driver: Mongo(servers.mongodb_url, driver) for driver in drivers}
+        for mongo in opened.values():
+            stack.push_async_callback(mongo.close)
+        yield opened
+
+
+@pytest.fixture(params=["motor", "pymongo"])
+def mongo(request: pytest.FixtureRequest, mongos: dict[Driver, Mongo]) -> Mongo:
+    """The connection to MongoDB; the test runs once for each driver."""
+    return mongos[request.param]
+
+
+@pytest.fixture
+def database_prefix(servers: Stack) -> Iterator[str]:
+    """What the names of this test's databases begin with; they are dropped when it is over."""
+    prefix = f"test_{uuid4().hex[:12]}_"
+    yield prefix
+    with pymongo.MongoClient[dict[str, object]](servers.mongodb_url) as client:
+        for name in client.list_database_names():
+            if name.startswith(prefix):
+                client.drop_database(name)
+
+
+@pytest.fixture
+def mongo_database(mongo: Mongo, database_prefix: str) -> Database:
+    """An empty database of the test's own, through each driver in turn."""
+    return mongo.database(f"{database_prefix}own")
+
+
+@pytest.fixture
+async def broker(servers: Stack) -> AsyncIterator[Broker]:
+    """The broker, with the shared topology declared and no queue of any service left over from another test."""
+    async with Broker.at(servers.rabbitmq_url) as broker:
+        await broker.clear()
+        yield broker
+        await broker.clear()
+
+
+@pytest.fixture(scope="session")
+def keys() -> Keys:
+    """Sealing keys of every service and a keyring."""
+    return Keys()
+
+
+@pytest.fixture
+def settings(servers: Stack, keys: Keys, database_prefix: str) -> Keyholder:
+    """Settings as a service on this test's servers has them; `model_copy(update=...)` changes one."""
+    return Keyholder(
+        environment=Environment.DEVELOPMENT,
+        rabbitmq_url=SecretStr(servers.rabbitmq_url),
+        mongodb_url=SecretStr(servers.mongodb_url),
+        mongodb_prefix=database_prefix,
+        sealing_private_key=SecretStr(keys.private[Service.GATEWAY]),
+        sealing_public_keys=keys.public,
+    )
