@@ -41,6 +41,11 @@ def configure(service: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for chatty in ("aio_pika", "aiormq", "pymongo", "faststream", "uvicorn.access"):
+    for chatty in ("pymongo", "faststream", "uvicorn.access"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    for noisy in (
+        "aio_pika",
+        "aiormq",
+    ):  # a lost connection is a page of tracebacks to them; `messaging` says it in a line
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
     structlog.contextvars.bind_contextvars(service=service)

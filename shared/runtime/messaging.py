@@ -12,11 +12,14 @@ from uuid import UUID
 import aio_pika
 import aiormq
 import aiormq.exceptions
+import structlog
 from aio_pika.abc import AbstractRobustChannel, AbstractRobustConnection
 from pamqp.commands import Basic
 
 from shared.contracts.message import Command, Event, Message, MessageId
 from shared.runtime import topology
+
+_log = structlog.get_logger(__name__)
 
 PUBLISH_TIMEOUT = 5.0
 """Seconds until the broker must have confirmed a message."""
@@ -141,10 +144,19 @@ class RabbitMessenger:
     async def open(self, url: str) -> None:
         """Connect, and declare what all services share."""
         self._connection = await aio_pika.connect_robust(url, reconnect_interval=1)
+        self._connection.close_callbacks.add(self._say_lost)
+        self._connection.reconnect_callbacks.add(self._say_back)
         async with self._connection.channel() as channel:
             await topology.declare(channel)
         opened = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
         self._channel = opened
+
+    def _say_lost(self, _: object, reason: BaseException | None) -> None:
+        if reason is not None and not isinstance(reason, asyncio.CancelledError):
+            _log.warning("the connection to RabbitMQ is lost", reason=type(reason).__name__)
+
+    def _say_back(self, _: object) -> None:
+        _log.warning("the connection to RabbitMQ is back")
 
     @property
     def connection(self) -> AbstractRobustConnection:
