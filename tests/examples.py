@@ -1,0 +1,202 @@
+"""The people and accounts that the tests tell of, and one example of every message."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from shared.contracts.auth import (
+    ImportedUser,
+    ImportUsers,
+    LoginFailed,
+    LoginSucceeded,
+    UserCreated,
+    UsersImported,
+    VerifyPassword,
+    user_id_of,
+)
+from shared.contracts.enrollment import (
+    AuthenticatorsChecked,
+    AuthenticatorsImported,
+    ConfirmEnrollment,
+    EnrollmentConfirmed,
+    EnrollmentRejected,
+    EnrollmentStarted,
+    ImportAuthenticators,
+    ImportedAuthenticator,
+    OtpRejected,
+    OtpVerified,
+    RecoveryCodeUsed,
+    ResumeEnrollment,
+    VerifyOtp,
+)
+from shared.contracts.message import Message, OfUser
+from shared.contracts.policy import (
+    AccessGranted,
+    AuthenticatorsNoted,
+    Enforcement,
+    EnforcementChanged,
+    EnrollmentRequired,
+    ImportedTenant,
+    ImportTenants,
+    Link,
+    OtpRequired,
+    Rule,
+    SkipEnrollment,
+    TenantsImported,
+)
+from shared.contracts.readiness import (
+    ReadinessReported,
+    ReportAuthReadiness,
+    ReportEnrollmentReadiness,
+    ReportPolicyReadiness,
+)
+from shared.contracts.refusals import Problem, RefusalCode, RequestRefused
+from shared.contracts.vocabulary import (
+    Audience,
+    AuthenticationMethod,
+    AuthenticatorId,
+    AuthenticatorType,
+    CodeFailure,
+    FlowId,
+    LoginFailure,
+    Mode,
+    Service,
+    TenantId,
+    TenantKind,
+    UserId,
+)
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+FLOW = FlowId("0b7c5f0e-3f5e-4f3a-9a38-6f6f4d2c1a10")
+
+VENDOR = TenantId("vendor")
+RESELLER = TenantId("reseller-a")
+CUSTOMER = TenantId("customer-1")
+"""A customer whose reseller demands a second factor of all its customers."""
+OPEN_CUSTOMER = TenantId("customer-2")
+"""A customer of the vendor, of whom nobody demands anything."""
+GRACE_CUSTOMER = TenantId("customer-3")
+"""A customer whose staff may put off their enrollment for a week."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user as the tests know him: by what he types, too."""
+
+    username: str
+    tenant_id: TenantId
+    display_name: str = "Somebody"
+    password: str = "correct horse battery staple"
+
+    @property
+    def user_id(self) -> UserId:
+        """The id under which every service knows him."""
+        return user_id_of(self.username)
+
+    @property
+    def named(self) -> OfUser:
+        """As messages name him."""
+        return OfUser(tenant_id=self.tenant_id, user_id=self.user_id)
+
+
+ADA = Person("ada@customer-1.example", CUSTOMER, "Ada Lovelace")
+BOB = Person("bob@customer-2.example", OPEN_CUSTOMER, "Bob")
+CLARA = Person("clara@customer-3.example", GRACE_CUSTOMER, "Clara Ångström")
+
+
+INHERIT, OPTIONAL, REQUIRED = Rule(), Rule(mode=Mode.OPTIONAL), Rule(mode=Mode.REQUIRED)
+
+
+def tenant(
+    tenant_id: TenantId,
+    kind: TenantKind = TenantKind.CUSTOMER,
+    parent: TenantId | None = None,
+    *,
+    staff: Rule = INHERIT,
+    customers: Rule = INHERIT,
+) -> ImportedTenant:
+    """An account that says this of second factors."""
+    enforcement = Enforcement(staff=staff, customers=customers)
+    return ImportedTenant(
+        tenant_id=tenant_id, kind=kind, parent=parent, name=f"The {tenant_id}", enforcement=enforcement
+    )
+
+
+TENANTS = (
+    tenant(VENDOR, TenantKind.VENDOR, staff=REQUIRED, customers=OPTIONAL),
+    tenant(RESELLER, TenantKind.RESELLER, VENDOR, customers=REQUIRED),
+    tenant(CUSTOMER, parent=RESELLER),
+    tenant(OPEN_CUSTOMER, parent=VENDOR),
+    tenant(GRACE_CUSTOMER, parent=VENDOR, staff=Rule(mode=Mode.REQUIRED, grace_days=7)),
+)
+
+
+def messages(person: Person = ADA, flow: FlowId = FLOW, at: datetime = NOON) -> Mapping[str, Message]:
+    """One example of every message there is, by its topic, as one person's login brings them about."""
+    told: dict[str, Any] = {"occurred_at": at, "flow_id": flow}
+    login: dict[str, Any] = {"flow_id": flow, "tenant_id": person.tenant_id, "user_id": person.user_id}
+    fact: dict[str, Any] = login | {"occurred_at": at}
+    named = {"username": person.username, "display_name": person.display_name}
+    imported = ImportedUser(**dict(person.named), **named, password="sealed")
+    authenticator = ImportedAuthenticator(
+        **dict(person.named), username=person.username, issuer="The customer-1", secret="sealed"
+    )
+    link = Link(tenant_id=person.tenant_id, audience=Audience.STAFF, mode=Mode.INHERIT, revision=1)
+    examples: tuple[Message, ...] = (
+        VerifyPassword(flow_id=flow, username=person.username, password="sealed"),
+        LoginSucceeded(**fact, **named),
+        LoginFailed(**fact, reason=LoginFailure.WRONG_PASSWORD),
+        UserCreated(occurred_at=at, **dict(person.named), username=person.username),
+        ImportUsers(flow_id=flow, users=(imported,), check_only=False),
+        UsersImported(**told, created=1, changed=0),
+        ConfirmEnrollment(**login, code="sealed"),
+        ResumeEnrollment(**login),
+        VerifyOtp(**login, method=AuthenticatorType.TOTP, code="sealed"),
+        EnrollmentStarted(
+            **fact,
+            authenticator_id=AuthenticatorId("an authenticator"),
+            provisioning="sealed",
+            expires_at=at + timedelta(minutes=15),
+        ),
+        EnrollmentConfirmed(**fact, authenticator_id=AuthenticatorId("an authenticator"), recovery_codes="sealed"),
+        EnrollmentRejected(**fact, reason=CodeFailure.CLOCK_OUT_OF_STEP, clock_skew_seconds=-120),
+        OtpVerified(**fact, method=AuthenticatorType.TOTP),
+        OtpRejected(**fact, method=AuthenticatorType.TOTP, reason=CodeFailure.ALREADY_USED),
+        RecoveryCodeUsed(**fact, left=9),
+        ImportAuthenticators(flow_id=flow, authenticators=(authenticator,), check_only=False),
+        AuthenticatorsChecked(**told),
+        AuthenticatorsImported(**told, owners=(person.named,), added=1),
+        SkipEnrollment(**login),
+        EnrollmentRequired(**fact, username=person.username, issuer="The customer-1"),
+        OtpRequired(**fact),
+        AccessGranted(
+            **fact,
+            **named,
+            amr=(AuthenticationMethod.PASSWORD, AuthenticationMethod.OTP),
+            assurance=2,
+            policy_revision=1,
+            chain=(link,),
+        ),
+        EnforcementChanged(
+            occurred_at=at,
+            tenant_id=person.tenant_id,
+            before=Mode.OPTIONAL,
+            after=Mode.REQUIRED,
+            policy_revision=1,
+        ),
+        ImportTenants(flow_id=flow, tenants=TENANTS, check_only=False),
+        TenantsImported(**told, created=len(TENANTS), changed=0),
+        AuthenticatorsNoted(**told, added=1),
+        ReportAuthReadiness(flow_id=flow),
+        ReportPolicyReadiness(flow_id=flow),
+        ReportEnrollmentReadiness(flow_id=flow),
+        ReadinessReported(**told, service=Service.AUTH),
+        RequestRefused(
+            **told,
+            code=RefusalCode.IMPORT_REJECTED,
+            detail="The file does not fit.",
+            problems=(Problem(entry=person.username, text="is known already"),),
+        ),
+    )
+    return {message.topic: message for message in examples}
