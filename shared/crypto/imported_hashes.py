@@ -11,7 +11,7 @@ from typing import Protocol
 import bcrypt
 
 # A hash says itself what it costs to verify. Without a bound, one imported line would let anybody who knows
-# the username keep a processor busy for hours. Each bound is about a second.
+# the username keep a processor busy for hours. Each bound is a second or two.
 HIGHEST_BCRYPT_COST = 14
 MOST_PBKDF2_ITERATIONS = 3_000_000
 

@@ -16,7 +16,7 @@ LONGEST_PASSWORD = 1024  # characters; a longer one is simply wrong: nobody shal
 
 # An imported hash says itself what it costs to verify; see imported_hashes.
 MOST_MEMORY = 256 * 1024  # KiB
-MOST_WORK = 1024 * 1024  # KiB written in all passes together: about a second
+MOST_WORK = 1024 * 1024  # KiB written in all passes together: a second or two
 MOST_LANES = 16
 
 _ARGON2ID = re.compile(

@@ -180,6 +180,15 @@ def test_a_code_that_belongs_to_two_steps_cannot_be_used_at_each_of_them() -> No
     assert matched == later
 
 
+def test_of_two_explanations_for_a_wrong_clock_the_nearer_is_given() -> None:
+    secret, earlier, later = two_steps_of_one_code()
+    span = (later - earlier + 2) * STEP
+    code = code_at(secret, earlier)
+
+    assert clock_skew(secret, code, datetime.fromtimestamp((earlier + 1) * 30, UTC), within=span) == -STEP
+    assert clock_skew(secret, code, datetime.fromtimestamp((later - 1) * 30, UTC), within=span) == STEP
+
+
 def two_steps_of_one_code() -> tuple[bytes, int, int]:
     seen: dict[str, int] = {}
     for step in range(100, 10_000):
