@@ -10,9 +10,19 @@ from typing import Any, Literal, Protocol
 
 import pymongo
 from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo import UpdateOne
+from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
-__all__ = ["Collection", "Database", "Document", "DuplicateKeyError", "Mongo", "PyMongoError"]
+__all__ = [
+    "BulkWriteError",
+    "Collection",
+    "Database",
+    "Document",
+    "DuplicateKeyError",
+    "Mongo",
+    "PyMongoError",
+    "UpdateOne",
+]
 
 Document = dict[str, Any]
 

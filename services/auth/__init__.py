@@ -1,0 +1,1 @@
+"""Auth: who the users are and whether a password is theirs."""

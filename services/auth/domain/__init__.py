@@ -1,0 +1,1 @@
+"""What auth decides, without a broker, a database or a clock."""

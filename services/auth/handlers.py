@@ -1,0 +1,52 @@
+"""What auth does when it is told something."""
+
+import asyncio
+
+from services.auth.cores import Cores
+from services.auth.domain.directory import Known, Taking, accept, hash_of, in_the_clear, opened, take
+from services.auth.domain.login import check, judge
+from services.auth.store import Store
+from shared.contracts.auth import ImportUsers, LoginFailed, LoginSucceeded, UsersImported, VerifyPassword
+from shared.contracts.vocabulary import Service
+from shared.crypto.passwords import Passwords
+from shared.crypto.sealing import Opener
+from shared.runtime.clock import Clock
+from shared.runtime.router import Router
+
+
+def handlers(store: Store, opener: Opener, passwords: Passwords, cores: Cores, now: Clock) -> Router:
+    """Bind what auth needs to what it does."""
+    router = Router(Service.AUTH)
+
+    @router.does(VerifyPassword)
+    async def verify_password(command: VerifyPassword) -> LoginSucceeded | LoginFailed:
+        """Judge a username and a password.
+
+        A hash of another cost is replaced before the answer, while the password is at hand: once for each user, and
+        nothing is left behind that would have to outlive the message.
+        """
+        password = opener.open(command.password, field="password", flow=command.flow_id)
+        user = await store.user_named(command.username)
+        checked = await cores.run(check, user, password, passwords)
+        after, verdict = judge(user, checked, command.flow_id, now())
+        await store.keep(user, after)
+        return verdict
+
+    @router.does(ImportUsers)
+    async def import_users(command: ImportUsers) -> UsersImported:
+        """Take users from a directory; that they are created is told by the relay of the outbox, in its own time."""
+        entries = opened(command, opener)
+
+        async def decide(known: Known) -> Taking:
+            accepted = accept(entries, known, check_only=command.check_only)
+            hashing = {
+                user_id: cores.run_aside(hash_of, password, known.get(user_id), passwords)
+                for user_id, password in in_the_clear(accepted)
+            }
+            hashed = dict(zip(hashing, await asyncio.gather(*hashing.values()), strict=True))
+            return take(accepted, hashed, known, command.id, now())
+
+        taken = await store.change([entry.user.user_id for entry in entries], decide)
+        return UsersImported(occurred_at=now(), flow_id=command.flow_id, created=taken.created, changed=taken.changed)
+
+    return router

@@ -1,0 +1,102 @@
+"""The users, in MongoDB: whatever is asked or written of them is asked and written here."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from services.auth.domain.directory import Known, Taking
+from services.auth.domain.user import User
+from shared.contracts.auth import UserCreated, username_key
+from shared.contracts.vocabulary import UserId
+from shared.runtime.mongo import BulkWriteError, Database, Document, UpdateOne
+from shared.runtime.outbox import Outbox
+
+_TRIES = 100
+_DUPLICATE_KEY = 11000
+
+_USER: TypeAdapter[User] = TypeAdapter(User)
+
+
+class Conflict(Exception):  # noqa: N818 - says what is the matter
+    """Others changed the same users again and again; nothing is wrong, and it can be tried again."""
+
+
+class Store:
+    """The users and their password hashes."""
+
+    def __init__(self, database: Database, outbox: Outbox) -> None:
+        """Keep users in the database of auth, and what is told of them in `outbox`."""
+        self._users = database["users"]
+        self._outbox = outbox
+
+    async def prepare(self) -> None:
+        """Make the indexes."""
+        await self._users.create_index("username_key", unique=True)
+
+    async def user_named(self, username: str) -> User | None:
+        """The user with this username, of whatever tenant: he stands at the door and has not said which."""
+        document = await self._users.find_one({"username_key": username_key(username)}, {"outbox": 0})
+        return None if document is None else _user(document)
+
+    async def keep(self, before: User | None, after: User | None) -> None:
+        """Store the hash that a login has renewed.
+
+        Only over the hash that was verified: a password that was changed meanwhile must not come back.
+        """
+        if before is None or after is None or before == after:
+            return
+        await self._users.update_one(
+            {"_id": before.user_id, "tenant_id": before.tenant_id, "password_hash": before.password_hash},
+            {"$set": {"password_hash": after.password_hash}, "$inc": {"revision": 1}},
+        )
+
+    async def change(self, user_ids: Sequence[UserId], decide: Callable[[Known], Awaitable[Taking]]) -> Taking:
+        """Write what `decide` makes of these users; where others changed them meanwhile, it decides anew.
+
+        What is told of them waits in the outbox for the relay. Raises `Conflict` where that does not end.
+        """
+        for _ in range(_TRIES):
+            taking = await decide(await self._known(user_ids))
+            if await self._written(taking):
+                return taking
+        raise Conflict
+
+    async def _known(self, user_ids: Sequence[UserId]) -> Known:
+        """Of every tenant: that a username belongs to another one is what an import must find out."""
+        found = self._users.find({"_id": {"$in": list(user_ids)}}, {"outbox": 0})
+        return {user.user_id: user async for user in (_user(document) async for document in found)}
+
+    async def _written(self, taking: Taking) -> bool:
+        writes = [self._write(user, events) for user, events in taking.writes]
+        if not writes:
+            return True
+        try:
+            result = await self._users.bulk_write(writes, ordered=False)
+        except BulkWriteError as error:
+            if _was_faster(error.details or {}):
+                return False
+            raise
+        written: int = result.matched_count + result.upserted_count
+        return written == len(writes)
+
+    def _write(self, user: User, events: Sequence[UserCreated]) -> Any:
+        """Over the revision that was read; a new user is inserted, and is a duplicate where somebody was faster."""
+        fields = asdict(user)
+        where = {
+            "_id": fields.pop("user_id"),
+            "tenant_id": fields.pop("tenant_id"),
+            "revision": user.revision - 1,
+        }
+        return UpdateOne(where, {"$set": fields, **self._outbox.entries(*events)}, upsert=user.revision == 1)
+
+
+def _user(document: Document) -> User:
+    return _USER.validate_python({"user_id": document["_id"], **document})
+
+
+def _was_faster(details: Mapping[str, Any]) -> bool:
+    """Whether all that failed is that somebody else inserted the same users."""
+    codes = {failed["code"] for failed in details.get("writeErrors", ())}
+    return codes == {_DUPLICATE_KEY} and not details.get("writeConcernErrors")
