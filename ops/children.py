@@ -11,17 +11,15 @@ from pathlib import Path
 
 TETHER = Path(__file__).with_name("tether.py")
 
-# The kernel takes the *thread* that forked for the parent (PR_SET_PDEATHSIG in prctl(2)): a child started from a worker thread
-# would die with that worker. So one thread, which lives as long as the interpreter, starts them all.
+# The kernel takes the *thread* that forked for the parent (PR_SET_PDEATHSIG in prctl(2)): a child started from a worker
+# thread would die with that worker. So one thread, which lives as long as the interpreter, starts them all.
 _spawner = ThreadPoolExecutor(1, "spawner")
 
 
 class Child:
     """One process in a session of its own: no terminal's Ctrl-C or hang-up reaches it, only what is told here."""
 
-    def __init__(
-        self, name: str, command: Sequence[str], *, environment: Mapping[str, str], log: Path
-    ) -> None:
+    def __init__(self, name: str, command: Sequence[str], *, environment: Mapping[str, str], log: Path) -> None:
         self.name = name
         self.log = log
         self._command = [str(part) for part in command]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
 
-# Below the range from which the kernel takes the ports of outgoing connections: one of those could take a port between the look
-# and the server's bind.
+# Below the range from which the kernel takes the ports of outgoing connections: one of those could take a port between
+# the look and the server's bind.
 _LOWEST, _HIGHEST = 20000, 32000
 
 
@@ -31,7 +31,7 @@ def free_port() -> int:
 
 
 def kept_port(file: Path, name: str) -> int:
-    """The port that `name` had last time, as `file` remembers it, or a new one if it had none or somebody else took it."""
+    """The port that `name` had last time, as `file` remembers it; a new one if it had none or somebody took it."""
     kept = json.loads(file.read_text()) if file.exists() else {}
     if name not in kept or not is_free(kept[name]):
         kept[name] = free_port()

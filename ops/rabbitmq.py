@@ -30,8 +30,8 @@ def private_rabbitmq(state: Path, server: Path) -> LocalServer:
     )
     (state / "enabled_plugins").write_text("[].\n")
 
-    # epmd, the mapper of Erlang's node names to ports, is started by the first node as a daemon and then outlives it. One of our
-    # own, in the foreground on a port of its own, ends with us and meets no other node of this machine.
+    # epmd, which maps Erlang's node names to ports, is started by the first node as a daemon and then outlives it. One
+    # of our own, in the foreground on a port of its own, ends with us and meets no other node of this machine.
     mapping = {"ERL_EPMD_PORT": str(mapper), "ERL_EPMD_ADDRESS": LOOPBACK}
     environment = {
         "PATH": os.environ["PATH"],
@@ -39,7 +39,7 @@ def private_rabbitmq(state: Path, server: Path) -> LocalServer:
         "HOME": str(state),  # the Erlang cookie lives there
         **mapping,
         "ERL_CRASH_DUMP_BYTES": "0",
-        "RABBITMQ_ALLOW_INPUT": "1",  # makes the script become the node, so that its pid is the node's; see -noinput below
+        "RABBITMQ_ALLOW_INPUT": "1",  # makes the script become the node: one pid; see -noinput below
         "RABBITMQ_NODENAME": "wardgate@localhost",
         "RABBITMQ_DIST_PORT": str(distribution),
         "RABBITMQ_MNESIA_BASE": str(state / "mnesia"),
@@ -69,9 +69,7 @@ def _answers(port: int) -> bool:
 
 
 def _epmd() -> str:
-    found = shutil.which("epmd") or next(
-        (str(path) for path in Path("/usr/lib/erlang").glob("erts-*/bin/epmd")), None
-    )
+    found = shutil.which("epmd") or next((str(path) for path in Path("/usr/lib/erlang").glob("erts-*/bin/epmd")), None)
     return found or "epmd"
 
 

@@ -5,8 +5,8 @@
         stack.rabbitmq.kill()    # a power cut
         stack.rabbitmq.start()   # back at the same URL with the same data
 
-A server named in the environment (`RABBITMQ_URL`, `MONGODB_URL`) is used as it is and belongs to somebody else: it is then None
-here, and nothing starts or stops it. With `environ={}` all of them are private.
+A server named in the environment (`RABBITMQ_URL`, `MONGODB_URL`) is used as it is and belongs to somebody else: it is
+then None here, and nothing starts or stops it. With `environ={}` both are private.
 """
 
 import os
@@ -42,7 +42,7 @@ class Stack:
 
 @contextmanager
 def servers(state: Path, *, environ: Mapping[str, str] = os.environ, say: Say = _silently) -> Iterator[Stack]:
-    """RabbitMQ and MongoDB, ready to use, until the block ends; data of private ones stays in `state` for the next time.
+    """RabbitMQ and MongoDB, ready to use, until the block ends; the data of private ones stays in `state`.
 
     Raises ProgramMissing when a program is missing and cannot be brought, ServerFailed when one does not come up.
     """

@@ -1,7 +1,8 @@
 """Becomes the command that it is given, after tying its own life to its parent's.
 
-Run as a script: `python tether.py PARENT_PID COMMAND...`. A launcher that is killed with SIGKILL cannot tidy up; the kernel
-does it instead. Written as a program that replaces itself because code between fork and exec is not safe beside threads.
+Run as a script: `python tether.py PARENT_PID COMMAND...`. A launcher that is killed with SIGKILL cannot tidy up, so the
+kernel does it instead. It is a program that replaces itself because code between fork and exec is not safe beside
+threads.
 """
 
 import ctypes
