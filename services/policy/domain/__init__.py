@@ -1,0 +1,1 @@
+"""The rules of policy, as pure functions on frozen states."""

@@ -1,0 +1,119 @@
+"""What taking the accounts of a directory would change, or why they cannot be taken."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from services.policy.domain.enforcement import Tenant, resolve
+from shared.contracts.message import MessageId
+from shared.contracts.policy import EnforcementChanged, ImportedTenant, ImportTenants
+from shared.contracts.refusals import AccessDenied, ImportRejected, Problem
+from shared.contracts.vocabulary import Mode, TenantId, TenantKind
+
+MOST_PROBLEMS = 100
+"""Problems that are told of one directory; a person mends the first ones first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """How often the policy has changed, and what the import that changed it last had to say."""
+
+    revision: int = 0
+    made_by: MessageId | None = None
+    created: int = 0
+    changed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """What is written when a directory is taken: nothing but the edition as it was, where nothing changes.
+
+    `tenants` come anew or become another; of `events`, which name a tenant each, some may be about other tenants.
+    """
+
+    created: int
+    changed: int
+    edition: Edition
+    tenants: tuple[Tenant, ...] = ()
+    events: tuple[EnforcementChanged, ...] = ()
+
+
+def take(stored: Mapping[TenantId, Tenant], edition: Edition, command: ImportTenants, now: datetime) -> Taking:
+    """Compare the accounts of a directory with those that are stored; what differs is written at the next revision.
+
+    Accounts that the directory does not name stay as they are, and may be parents in it. A command that comes again
+    after it made the last edition gets its answer again. Raises `ImportRejected` with all that is wrong, up to
+    `MOST_PROBLEMS`.
+    """
+    if edition.made_by == command.id:
+        return Taking(edition.created, edition.changed, edition)
+    revision = edition.revision + 1
+    named = {given.tenant_id: _kept(given, revision) for given in command.tenants}
+    problems = [*_twice(command.tenants), *_misplaced(named, {**stored, **named})]
+    if problems:
+        raise ImportRejected("The accounts do not form trees; nothing was taken.", tuple(problems[:MOST_PROBLEMS]))
+    written = tuple(tenant for tenant in named.values() if _differs(tenant, stored.get(tenant.tenant_id)))
+    created = sum(tenant.tenant_id not in stored for tenant in written)
+    changed = len(written) - created
+    if command.check_only or not written:
+        return Taking(created, changed, edition)
+    after = {**stored, **{tenant.tenant_id: tenant for tenant in written}}
+    events = tuple(_switched(stored, after, revision, now))
+    return Taking(created, changed, Edition(revision, command.id, created, changed), written, events)
+
+
+def _kept(tenant: ImportedTenant, revision: int) -> Tenant:
+    return Tenant(tenant.tenant_id, tenant.kind, tenant.name, tenant.parent, tenant.enforcement, revision)
+
+
+def _differs(tenant: Tenant, stored: Tenant | None) -> bool:
+    return stored is None or replace(tenant, revision=stored.revision) != stored
+
+
+def _twice(given: Sequence[ImportedTenant]) -> Iterator[Problem]:
+    counted = Counter(tenant.tenant_id for tenant in given)
+    for tenant_id, times in counted.items():
+        if times > 1:
+            yield Problem(entry=tenant_id, text=f"is named {times} times")
+
+
+def _misplaced(named: Mapping[TenantId, Tenant], after: Mapping[TenantId, Tenant]) -> Iterator[Problem]:
+    for tenant in named.values():
+        if tenant.parent is None:
+            if tenant.kind is not TenantKind.VENDOR:
+                yield Problem(entry=tenant.tenant_id, text="has no parent, and only a vendor is the root of a tree")
+        elif tenant.parent not in after:
+            yield Problem(entry=tenant.tenant_id, text=f"has the parent {tenant.parent}, which is not known")
+        elif _is_above_itself(tenant, after):
+            yield Problem(entry=tenant.tenant_id, text="is above itself: its parents form a cycle")
+
+
+def _is_above_itself(tenant: Tenant, tenants: Mapping[TenantId, Tenant]) -> bool:
+    seen: set[TenantId] = set()
+    here = tenant.parent
+    while here is not None and here not in seen:
+        if here == tenant.tenant_id:
+            return True
+        seen.add(here)
+        here = tenants[here].parent if here in tenants else None
+    return False
+
+
+def _switched(
+    before: Mapping[TenantId, Tenant], after: Mapping[TenantId, Tenant], revision: int, now: datetime
+) -> Iterator[EnforcementChanged]:
+    """Tell of every account whose staff are under another mode, whichever account above it changed its mind."""
+    for tenant_id in before:
+        was, becomes = _mode(tenant_id, before), _mode(tenant_id, after)
+        if was is not None and becomes is not None and was is not becomes:
+            yield EnforcementChanged(
+                occurred_at=now, tenant_id=tenant_id, before=was, after=becomes, policy_revision=revision
+            )
+
+
+def _mode(tenant_id: TenantId, tenants: Mapping[TenantId, Tenant]) -> Mode | None:
+    try:
+        return resolve(tenant_id, tenants).mode
+    except AccessDenied:
+        return None
