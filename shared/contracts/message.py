@@ -17,7 +17,7 @@ def _new_id() -> MessageId:
 class Message(BaseModel):
     """What travels. Readers are tolerant: a field that they do not know is passed over, so that senders can grow."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, use_attribute_docstrings=True)
 
     topic: ClassVar[str] = ""
     """The routing key: what is asked or what happened, and the version of its form."""
