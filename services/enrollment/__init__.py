@@ -1,0 +1,1 @@
+"""Enrollment: binds authenticators to users and judges their codes."""

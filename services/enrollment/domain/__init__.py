@@ -1,0 +1,1 @@
+"""What enrollment decides, without any I/O: who owns which authenticator, and which code is good."""

@@ -1,0 +1,110 @@
+"""A user and the authenticators that are bound to him: the one document that every decision reads and writes."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from services.enrollment.domain.recovery import RecoverySet
+from shared.contracts.message import Event
+from shared.contracts.vocabulary import AuthenticatorId, FlowId, TenantId, UserId
+from shared.crypto.keyring import Encrypted
+
+
+class State(StrEnum):
+    """How far the binding of an authenticator has come."""
+
+    PENDING = "pending"
+    """Shown to its user, who has not proved yet that his app has it."""
+    ACTIVE = "active"
+
+
+@dataclass(frozen=True)
+class Account:
+    """The names under which an app files its entry: the tenant's display name above, the username beside the code."""
+
+    issuer: str
+    username: str
+
+
+@dataclass(frozen=True)
+class Authenticator:
+    """An authenticator app, or one on its way to become so."""
+
+    id: AuthenticatorId
+    secret: Encrypted
+    account: Account
+    """The names as they were at the start: a reload shows the same QR code, whatever the tenant is called meanwhile."""
+    created_at: datetime
+    state: State = State.PENDING
+    expires_at: datetime | None = None
+    """Until when a pending one may be confirmed."""
+    confirmed_at: datetime | None = None
+    confirmed_by: FlowId | None = None
+    """The login, or the import, that made it active."""
+    last_step: int = -1
+    """The time step of the last code that was accepted: nothing up to it is accepted again (RFC 6238 section 5.2)."""
+    last_flow: FlowId | None = None
+    """The login that used that step: when its message comes again, it is no replay."""
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether it waited too long for its first code."""
+        return self.expires_at is not None and now >= self.expires_at
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A user, as enrollment knows him. At most one authenticator is not active: a second would make two QR codes."""
+
+    tenant_id: TenantId
+    user_id: UserId
+    account: Account | None = None
+    """The names for the next authenticator; none where no one has ever asked for one."""
+    authenticators: tuple[Authenticator, ...] = ()
+    recovery: tuple[RecoverySet, ...] = ()
+    """More than one set only where the answer to a confirmation may have been lost."""
+    revision: int = 0
+
+    @property
+    def active(self) -> tuple[Authenticator, ...]:
+        """The authenticators whose codes are good at a login."""
+        return tuple(one for one in self.authenticators if one.state is State.ACTIVE)
+
+    @property
+    def pending(self) -> Authenticator | None:
+        """The authenticator that waits for its first code, or waited too long."""
+        return next((one for one in self.authenticators if one.state is State.PENDING), None)
+
+    def confirmed_by(self, flow: FlowId) -> Authenticator | None:
+        """The authenticator that was made active in this login."""
+        return next((one for one in self.active if one.confirmed_by == flow), None)
+
+    def changed(self, authenticator: Authenticator) -> "Owner":
+        """The same owner with this authenticator as it is now."""
+        kept = (authenticator if one.id == authenticator.id else one for one in self.authenticators)
+        return replace(self, authenticators=tuple(kept))
+
+    def given(self, authenticator: Authenticator) -> "Owner":
+        """The same owner with a new authenticator, in place of any that was pending: its secret is forgotten."""
+        return replace(self, authenticators=(*self.active, authenticator))
+
+
+@dataclass(frozen=True)
+class Occasion:
+    """Which login asks, and when."""
+
+    flow: FlowId
+    now: datetime
+
+    def of(self, owner: Owner) -> dict[str, Any]:
+        """What every event says that tells of an owner on this occasion."""
+        return {
+            "occurred_at": self.now,
+            "flow_id": self.flow,
+            "tenant_id": owner.tenant_id,
+            "user_id": owner.user_id,
+        }
+
+
+Decision = tuple[Owner, tuple[Event, ...]]
+"""What becomes of an owner, and what is told of it."""

@@ -1,0 +1,88 @@
+"""What enrollment does when it is told something."""
+
+import asyncio
+
+from services.enrollment.domain.directory import imported, opened, take
+from services.enrollment.domain.enrollment import confirm, resume, start
+from services.enrollment.domain.owner import Account, Occasion
+from services.enrollment.domain.vault import Vault
+from services.enrollment.domain.verification import verify
+from services.enrollment.store import Store
+from shared.contracts.enrollment import (
+    AuthenticatorsChecked,
+    AuthenticatorsImported,
+    ConfirmEnrollment,
+    ImportAuthenticators,
+    ResumeEnrollment,
+    VerifyOtp,
+)
+from shared.contracts.message import Event, InFlow
+from shared.contracts.policy import EnrollmentRequired
+from shared.contracts.vocabulary import Service
+from shared.crypto.sealing import Opener
+from shared.runtime.clock import Clock
+from shared.runtime.router import Router
+
+
+def handlers(store: Store, opener: Opener, vault: Vault, now: Clock) -> Router:
+    """Bind what enrollment needs to what it does."""
+    router = Router(Service.ENROLLMENT)
+
+    def occasion(message: InFlow) -> Occasion:
+        return Occasion(message.flow_id, now())
+
+    @router.hears(EnrollmentRequired)
+    async def start_enrollment(event: EnrollmentRequired) -> tuple[Event, ...]:
+        """Show a user what his authenticator app needs to be told."""
+        account = Account(event.issuer, event.username)
+        return await store.change(
+            event.tenant_id,
+            event.user_id,
+            lambda owner: start(owner, account, occasion(event), vault, skippable_until=event.skippable_until),
+            aside=True,
+        )
+
+    @router.does(ResumeEnrollment)
+    async def resume_enrollment(command: ResumeEnrollment) -> tuple[Event, ...]:
+        """Show it once more: on a reload, or in a second tab."""
+        return await store.change(
+            command.tenant_id,
+            command.user_id,
+            lambda owner: resume(owner, occasion(command), vault, skippable_until=command.skippable_until),
+            aside=True,
+        )
+
+    @router.does(ConfirmEnrollment)
+    async def confirm_enrollment(command: ConfirmEnrollment) -> tuple[Event, ...]:
+        """Judge the first code from a new authenticator app."""
+        code = opener.open(command.code, field="code", flow=command.flow_id)
+        return await store.change(
+            command.tenant_id,
+            command.user_id,
+            lambda owner: confirm(owner, code, occasion(command), vault),
+            aside=True,
+        )
+
+    @router.does(VerifyOtp)
+    async def verify_otp(command: VerifyOtp) -> tuple[Event, ...]:
+        """Judge a code at login."""
+        code = opener.open(command.code, field="code", flow=command.flow_id)
+        return await store.change(
+            command.tenant_id,
+            command.user_id,
+            lambda owner: verify(owner, command.method, code, occasion(command), vault),
+        )
+
+    @router.does(ImportAuthenticators)
+    async def import_authenticators(command: ImportAuthenticators) -> AuthenticatorsChecked | AuthenticatorsImported:
+        """Take the authenticators that users bring along."""
+        brought = {one.entry.user_id: one for one in await asyncio.to_thread(opened, command, opener)}
+        if command.check_only:
+            return AuthenticatorsChecked(occurred_at=now(), flow_id=command.flow_id)
+        owners = await store.change_all(
+            [one.entry for one in brought.values()],
+            lambda owner: take(owner, brought[owner.user_id], occasion(command), vault),
+        )
+        return imported(owners, occasion(command))
+
+    return router
