@@ -14,7 +14,7 @@ FlowId = NewType("FlowId", str)
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256, strip_whitespace=True)]
 """What a person calls a tenant, a user or himself."""
 
-Sealed = Annotated[str, StringConstraints(max_length=64 * 1024)]
+Sealed = Annotated[str, StringConstraints(max_length=96 * 1024)]
 """A secret that only its recipient can open (`shared.crypto.sealing`); safe to be seen on any queue."""
 
 

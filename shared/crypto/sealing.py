@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from shared.crypto.encoding import from_base64url, joined, to_base64url
 
-LONGEST_PLAINTEXT = 8 * 1024  # bytes
-LONGEST_SEALED = 12 * 1024  # characters: the longest plaintext in base64, with some room
+LONGEST_PLAINTEXT = 64 * 1024  # bytes: the QR code of the longest names takes 50 KiB as SVG
+LONGEST_SEALED = 96 * 1024  # characters: the longest plaintext in base64, with some room
 PADDED_TO = 64  # bytes
 
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
@@ -44,7 +44,7 @@ class Sealer:
     def seal(self, plaintext: str, *, recipient: str, field: str, flow: str) -> str:
         """Seal a secret so that it opens only as this field, in this flow, at this recipient.
 
-        Text longer than 8 KiB is a ValueError and an unknown recipient a LookupError.
+        Text longer than 64 KiB is a ValueError and an unknown recipient a LookupError.
         """
         key = self._keys.get(recipient)
         if key is None:
