@@ -16,8 +16,8 @@ from shared.runtime.service import Runtime
 def app() -> Starlette:
     """The service; raises where the environment does not hold what it needs."""
     settings = AuthSettings()
+    opener = Opener(Service.AUTH, settings.sealing_private_key.get_secret_value().split(","))
     runtime = Runtime(Service.AUTH, settings)
     store = Store(runtime.database, runtime.outbox("users"))
-    opener = Opener(Service.AUTH, settings.sealing_private_key.get_secret_value().split(","))
     router = handlers(store, opener, Passwords(), Cores(settings.hashing_threads), now)
     return runtime.app(router, store.prepare)
