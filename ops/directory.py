@@ -107,7 +107,7 @@ def _lines(nodes: Iterable[Node], key: str, compared: Callable[[str], str], find
     lines: dict[str, int] = {}
     for node in nodes:
         named = node.of(key) if isinstance(node, Fields) else None
-        if not isinstance(named, Text):
+        if not isinstance(named, Text) or not named.value:
             continue
         entry = compared(named.value)
         if entry in lines:
@@ -148,11 +148,9 @@ def _misplaced(tenants: Sequence[ImportedTenant], lines: Mapping[str, int]) -> I
             way[at] = None
             at = parents.get(at)
         if at in way:
-            circle = list(way)[list(way).index(at) :]
-            numbers = ", ".join(str(lines[each]) for each in circle[:5])
-            yield Finding(
-                min(lines[each] for each in circle), f"parent: a circle of accounts above each other: lines {numbers}"
-            )
+            circle = sorted(lines[each] for each in list(way)[list(way).index(at) :])
+            numbers = ", ".join(map(str, circle[:MOST_SHOWN]))
+            yield Finding(circle[0], f"parent: a circle of accounts above each other, in the lines {numbers}")
         seen.update(way)
 
 
