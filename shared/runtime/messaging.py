@@ -143,13 +143,17 @@ class RabbitMessenger:
 
     async def open(self, url: str) -> None:
         """Connect, and declare what all services share."""
-        self._connection = await aio_pika.connect_robust(url, reconnect_interval=1)
-        self._connection.close_callbacks.add(self._say_lost)
-        self._connection.reconnect_callbacks.add(self._say_back)
-        async with self._connection.channel() as channel:
-            await topology.declare(channel)
-        opened = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
-        self._channel = opened
+        connection = await aio_pika.connect_robust(url, reconnect_interval=1)
+        try:
+            connection.close_callbacks.add(self._say_lost)
+            connection.reconnect_callbacks.add(self._say_back)
+            async with connection.channel() as channel:
+                await topology.declare(channel)
+            opened = await connection.channel(publisher_confirms=True, on_return_raises=True)
+        except BaseException:
+            await connection.close()
+            raise
+        self._connection, self._channel = connection, opened
 
     def _say_lost(self, _: object, reason: BaseException | None) -> None:
         if reason is not None and not isinstance(reason, asyncio.CancelledError):

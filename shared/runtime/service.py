@@ -25,6 +25,7 @@ from shared.contracts.readiness import (
 )
 from shared.contracts.vocabulary import Service
 from shared.runtime import logs, topology
+from shared.runtime.caller import Caller
 from shared.runtime.clock import now
 from shared.runtime.messaging import Messenger, RabbitMessenger, TransportError, Unreachable
 from shared.runtime.mongo import Database, Mongo, PyMongoError
@@ -82,6 +83,7 @@ class Runtime:
         self.mongo = Mongo(settings.mongodb_url.get_secret_value(), settings.mongodb_driver)
         self.messenger = RabbitMessenger()
         self._outboxes: list[Outbox] = []
+        self._callers: list[Caller] = []
         self._broker: RabbitBroker | None = None
         self._prepared = False
 
@@ -95,6 +97,12 @@ class Runtime:
         outbox = Outbox(self.database[collection], self.messenger, now)
         self._outboxes.append(outbox)
         return outbox
+
+    def caller(self, patience: timedelta) -> Caller:
+        """A caller of this process, which can ask as soon as the broker is there."""
+        caller = Caller(self.messenger, now, patience=patience)
+        self._callers.append(caller)
+        return caller
 
     async def missing(self) -> tuple[str, ...]:
         """What this process waits for; nothing when it can do its work."""
@@ -158,6 +166,8 @@ class Runtime:
             await outbox.prepare()
         if not self.messenger.is_open:
             await self.messenger.open(url)
+        for caller in self._callers:
+            await caller.open()
         broker = RabbitBroker(
             url,
             reconnect_interval=1,
@@ -182,6 +192,8 @@ class Runtime:
                 await task
         if self._broker is not None:
             await self._broker.stop()
+        for caller in self._callers:
+            await caller.close()
         await self.messenger.close()
         await self.mongo.close()
 

@@ -1,0 +1,47 @@
+"""The gateway as an application: `uvicorn --factory services.gateway.app:app`."""
+
+import structlog
+from fastapi import FastAPI
+
+from services.gateway.conversation import Conversation, Lifetimes
+from services.gateway.flows import Flows
+from services.gateway.handlers import handlers
+from services.gateway.sessions import Sessions
+from services.gateway.settings import GatewaySettings
+from services.gateway.web import web
+from shared.contracts.vocabulary import Service
+from shared.crypto.sealing import Opener, Sealer
+from shared.runtime.clock import now
+from shared.runtime.service import Runtime
+
+_log = structlog.get_logger(__name__)
+
+
+def app() -> FastAPI:
+    """The gateway, from its environment."""
+    settings = GatewaySettings()
+    runtime = Runtime(Service.GATEWAY, settings)
+    flows = Flows(runtime.database, now)
+    sessions = Sessions(runtime.database, now, settings.session_idle)
+    conversation = Conversation(
+        runtime.caller(settings.patience),
+        Sealer(settings.sealing_public_keys),
+        Opener(Service.GATEWAY, settings.sealing_private_key.get_secret_value().split(",")),
+        flows,
+        sessions,
+        Lifetimes(settings.flow_ttl, settings.session_ttl),
+        now,
+    )
+
+    async def prepare() -> None:
+        await flows.prepare()
+        await sessions.prepare()
+
+    if not settings.cookie_secure:
+        _log.warning("COOKIE_SECURE=false: cookies travel in the clear, so the API answers at localhost only")
+    return web(
+        conversation,
+        runtime.missing,
+        cookie_secure=settings.cookie_secure,
+        lifespan=runtime.lifespan(handlers(sessions), prepare),
+    )

@@ -1,0 +1,278 @@
+"""The conversation of a login: what is asked of the services, and what each of their answers means to a browser."""
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import uuid4
+
+import structlog
+
+from services.gateway.flows import Flow, Flows, FlowState, Step
+from services.gateway.problems import Code, Problem
+from services.gateway.sessions import Session, Sessions
+from services.gateway.tokens import digest, new_token
+from shared.contracts.auth import LoginFailed, VerifyPassword
+from shared.contracts.enrollment import (
+    ConfirmEnrollment,
+    EnrollmentRejected,
+    EnrollmentStarted,
+    OtpRejected,
+    Provisioning,
+    ResumeEnrollment,
+    VerifyOtp,
+)
+from shared.contracts.message import Command, Event, InFlow, OfUser
+from shared.contracts.policy import AccessGranted, OtpRequired, SkipEnrollment
+from shared.contracts.refusals import RefusalCode, RequestRefused
+from shared.contracts.vocabulary import AuthenticatorType, CodeFailure, FlowId, Service
+from shared.crypto.sealing import Opener, Sealer
+from shared.runtime.caller import Asks
+from shared.runtime.clock import Clock
+
+_log = structlog.get_logger(__name__)
+
+_REFUSALS = {
+    RefusalCode.WRONG_STATE: Code.WRONG_STATE,
+    RefusalCode.ENROLLMENT_REQUIRED: Code.ENROLLMENT_REQUIRED,
+    RefusalCode.ACCESS_DENIED: Code.ACCESS_DENIED,
+}
+
+
+@dataclass(frozen=True)
+class Enrolling:
+    """A login that waits for the first code from a new authenticator app."""
+
+    flow: Flow
+    started: EnrollmentStarted
+    provisioning: Provisioning
+
+
+@dataclass(frozen=True)
+class Challenged:
+    """A login that waits for a code."""
+
+    flow: Flow
+
+
+@dataclass(frozen=True)
+class Granted:
+    """A login that became a session, the token of which is told here and nowhere else."""
+
+    session: Session
+    token: str
+    recovery_codes: list[str] | None
+
+
+@dataclass(frozen=True)
+class Lifetimes:
+    """How long a login may take, and a session last."""
+
+    flow: timedelta
+    session: timedelta
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """Leads logins from the password to the session. Whatever is not granted is refused."""
+
+    caller: Asks
+    sealer: Sealer
+    opener: Opener
+    flows: Flows
+    sessions: Sessions
+    lifetimes: Lifetimes
+    clock: Clock
+
+    async def begin(self, username: str, password: str) -> tuple[Enrolling | Challenged, str] | Granted:
+        """Judge a password; a login that goes on comes with the token of its flow. A failed one leaves nothing."""
+        flow_id = FlowId(str(uuid4()))
+        sealed = self.sealer.seal(password, recipient=Service.AUTH, field="password", flow=flow_id)
+        answer = await self._ask(VerifyPassword(flow_id=flow_id, username=username, password=sealed))
+        match answer:
+            case OtpRequired() | EnrollmentStarted():
+                token = new_token()
+                flow = Flow.begun(answer, digest(token), self.clock() + self.lifetimes.flow)
+                standing = self._standing(flow, answer)
+                await self.flows.add(flow)
+                return standing, token
+            case AccessGranted():
+                session, token = self._session(answer)
+                await self.sessions.add(session)
+                return Granted(session, token, self._recovery_codes(answer))
+            case LoginFailed():
+                raise Problem(Code.INVALID_CREDENTIALS)
+            case _:
+                raise _refusal(answer)
+
+    async def standing(self, token: str | None) -> Enrolling | Challenged:
+        """How the login of this browser stands."""
+        flow = await self._flow(token)
+        if flow.state is FlowState.OTP_REQUIRED:
+            return Challenged(flow)
+        answer = await self._ask_of(
+            flow,
+            ResumeEnrollment(
+                flow_id=flow.flow_id,
+                tenant_id=flow.tenant_id,
+                user_id=flow.user_id,
+                skippable_until=flow.skippable_until,
+            ),
+        )
+        match answer:
+            case EnrollmentStarted():
+                return self._standing(flow, answer)
+            case OtpRequired():  # the user has set up his app in another login meanwhile
+                return self._standing(await self._move(flow, answer), answer)
+            case _:
+                raise _refusal(answer)
+
+    async def confirm(self, token: str | None, code: str) -> Granted:
+        """Judge the first code from a new authenticator app."""
+        flow = await self._flow(token, FlowState.ENROLLMENT_REQUIRED)
+        sealed = self.sealer.seal(code, recipient=Service.ENROLLMENT, field="code", flow=flow.flow_id)
+        answer = await self._ask_of(
+            flow,
+            ConfirmEnrollment(flow_id=flow.flow_id, tenant_id=flow.tenant_id, user_id=flow.user_id, code=sealed),
+        )
+        match answer:
+            case AccessGranted():
+                return await self._grant(flow, answer)
+            case EnrollmentRejected(reason=CodeFailure.ENROLLMENT_EXPIRED):
+                raise Problem(Code.INVALID_CODE, "The QR code has expired. Load the login again for a new one.")
+            case EnrollmentRejected(clock_skew_seconds=int(skew)):
+                raise Problem(Code.INVALID_CODE, _clock_advice(skew), clock_skew_seconds=skew)
+            case EnrollmentRejected():
+                raise Problem(Code.INVALID_CODE)
+            case OtpRequired():
+                await self._move(flow, answer)
+                raise Problem(Code.WRONG_STATE)
+            case _:
+                raise _refusal(answer)
+
+    async def skip(self, token: str | None) -> Granted:
+        """Go on without an authenticator app, if policy lets the user."""
+        flow = await self._flow(token, FlowState.ENROLLMENT_REQUIRED)
+        answer = await self._ask_of(
+            flow, SkipEnrollment(flow_id=flow.flow_id, tenant_id=flow.tenant_id, user_id=flow.user_id)
+        )
+        if isinstance(answer, AccessGranted):
+            return await self._grant(flow, answer)
+        raise _refusal(answer)
+
+    async def verify(self, token: str | None, code: str, method: AuthenticatorType) -> Granted:
+        """Judge a code from an authenticator that the user has."""
+        flow = await self._flow(token, FlowState.OTP_REQUIRED)
+        if method not in flow.methods:
+            raise Problem(Code.WRONG_STATE)
+        sealed = self.sealer.seal(code, recipient=Service.ENROLLMENT, field="code", flow=flow.flow_id)
+        answer = await self._ask_of(
+            flow,
+            VerifyOtp(flow_id=flow.flow_id, tenant_id=flow.tenant_id, user_id=flow.user_id, method=method, code=sealed),
+        )
+        match answer:
+            case AccessGranted():
+                return await self._grant(flow, answer)
+            case OtpRejected():
+                raise Problem(Code.INVALID_CODE)
+            case EnrollmentStarted():  # the authenticator is gone
+                await self._move(flow, answer)
+                raise Problem(Code.WRONG_STATE)
+            case _:
+                raise _refusal(answer)
+
+    async def cancel(self, token: str | None) -> None:
+        """End the login of this browser, if there is one."""
+        if token is not None:
+            await self.flows.abandon(digest(token))
+
+    async def _flow(self, token: str | None, state: FlowState | None = None) -> Flow:
+        flow = None if token is None else await self.flows.of_token(digest(token))
+        if flow is None:
+            raise Problem(Code.NO_LOGIN)
+        if state is not None and flow.state is not state:
+            raise Problem(Code.WRONG_STATE)
+        return flow
+
+    async def _ask(self, command: VerifyPassword) -> Event:
+        answer = await self.caller.ask(command, command.flow_id)
+        if not _is_about(answer, command.flow_id):
+            raise _refusal(answer)
+        return answer
+
+    async def _ask_of(self, flow: Flow, command: Command) -> Event:
+        """Ask for one flow. An answer about somebody else's login is no answer, whoever sent it and why."""
+        answer = await self.caller.ask(command, flow.flow_id)
+        if not _is_about(answer, flow.flow_id) or (isinstance(answer, OfUser) and not flow.is_of(answer)):
+            raise _refusal(answer)
+        return answer
+
+    async def _move(self, flow: Flow, step: Step) -> Flow:
+        moved = flow.told(step)
+        await self.flows.move(flow, moved)
+        return moved
+
+    def _standing(self, flow: Flow, step: Step) -> Enrolling | Challenged:
+        if isinstance(step, OtpRequired):
+            return Challenged(flow)
+        opened = self.opener.open(step.provisioning, field="provisioning", flow=flow.flow_id)
+        return Enrolling(flow, step, Provisioning.model_validate_json(opened))
+
+    async def _grant(self, flow: Flow, granted: AccessGranted) -> Granted:
+        """Make the one session of a flow.
+
+        The session is written before the flow is ended, and whoever ends the flow is told the token. So nothing is
+        lost where either write fails, for the same code is accepted again in the same flow; and of several requests at
+        once, or after a cancellation, the others are left with a session to which nobody ever had the key.
+        """
+        codes = self._recovery_codes(granted)
+        session, token = self._session(granted)
+        await self.sessions.add(session)
+        if not await self.flows.end(flow):
+            await self.sessions.end(session.token_hash)
+            raise Problem(Code.NO_LOGIN)
+        return Granted(session, token, codes)
+
+    def _session(self, granted: AccessGranted) -> tuple[Session, str]:
+        token, now = new_token(), self.clock()
+        longest = now + self.lifetimes.session
+        session = Session(
+            token_hash=digest(token),
+            session_id=str(uuid4()),
+            flow_id=granted.flow_id,
+            tenant_id=granted.tenant_id,
+            user_id=granted.user_id,
+            username=granted.username,
+            display_name=granted.display_name,
+            amr=granted.amr,
+            assurance=granted.assurance,
+            chain=granted.chain,
+            policy_revision=granted.policy_revision,
+            authenticated_at=now,
+            expires_at=min(longest, granted.granted_until or longest),
+            last_seen=now,
+        )
+        return session, token
+
+    def _recovery_codes(self, granted: AccessGranted) -> list[str] | None:
+        if granted.recovery_codes is None:
+            return None
+        opened = self.opener.open(granted.recovery_codes, field="recovery_codes", flow=granted.flow_id)
+        return [str(code) for code in json.loads(opened)]
+
+
+def _is_about(answer: Event, flow_id: FlowId) -> bool:
+    return isinstance(answer, InFlow | RequestRefused) and answer.flow_id == flow_id
+
+
+def _refusal(answer: Event) -> Problem:
+    """What is said on an answer that lets nobody in by name (deny by default)."""
+    if isinstance(answer, RequestRefused) and answer.code in _REFUSALS:
+        return Problem(_REFUSALS[answer.code], answer.detail)
+    _log.error("an answer that does not fit", topic=answer.topic, answer=str(answer.id))
+    return Problem(Code.ACCESS_DENIED)
+
+
+def _clock_advice(skew: int) -> str:
+    direction = "ahead" if skew > 0 else "behind"
+    minutes = max(1, round(abs(skew) / 60))
+    return f"The clock of the device is about {minutes} min {direction}. Let it set the time by itself, then try again."

@@ -1,0 +1,117 @@
+"""Forms: the JSON that browsers send, and the JSON they are shown."""
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from services.gateway.flows import Flow, FlowState
+from services.gateway.sessions import Session
+from shared.contracts.enrollment import Provisioning
+from shared.contracts.vocabulary import AuthenticationMethod, AuthenticatorType, TenantId, UserId
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class LoginForm(_Form):
+    """A username and a password."""
+
+    model_config = ConfigDict(title="Login")
+
+    username: Annotated[str, StringConstraints(min_length=1, max_length=256)]
+    password: Annotated[str, StringConstraints(min_length=1, max_length=1024)] = Field(repr=False)
+
+
+class ConfirmationForm(_Form):
+    """The first code that a new authenticator app shows."""
+
+    model_config = ConfigDict(title="Confirmation")
+
+    code: Annotated[str, StringConstraints(min_length=1, max_length=64)] = Field(repr=False)
+
+
+class OtpForm(ConfirmationForm):
+    """A code, and what it comes from."""
+
+    model_config = ConfigDict(title="Otp")
+
+    method: AuthenticatorType = AuthenticatorType.TOTP
+
+
+class EnrollmentView(BaseModel):
+    """What an authenticator app must be told, and until when."""
+
+    model_config = ConfigDict(title="Enrollment")
+
+    secret: str
+    """Base32 without padding, to be typed where the QR code cannot be scanned."""
+    otpauth_uri: str
+    qr_svg: str
+    expires_at: datetime
+    skippable_until: datetime | None
+    """Until when the enrollment can be put off; null where it cannot."""
+
+
+class ChallengeView(BaseModel):
+    """What can answer the challenge."""
+
+    model_config = ConfigDict(title="Challenge")
+
+    methods: list[AuthenticatorType]
+
+
+class SessionView(BaseModel):
+    """Who is signed in, and on what evidence (`amr` after RFC 8176)."""
+
+    model_config = ConfigDict(title="Session")
+
+    user_id: UserId
+    username: str
+    display_name: str
+    tenant_id: TenantId
+    amr: list[AuthenticationMethod]
+    assurance: int
+    """1: a password. 2: a second factor too."""
+    authenticated_at: datetime
+    expires_at: datetime
+
+    @classmethod
+    def of(cls, session: Session) -> Self:
+        """What a browser sees of its session."""
+        return cls.model_validate(session, from_attributes=True)
+
+
+class FlowView(BaseModel):
+    """How a login stands. A member that does not apply is absent."""
+
+    model_config = ConfigDict(title="Flow")
+
+    state: FlowState | Literal["authenticated"]
+    expires_at: datetime
+    """When this state ends: until then the login must be finished, or the session lasts."""
+    enrollment: EnrollmentView | None = None
+    challenge: ChallengeView | None = None
+    session: SessionView | None = None
+    recovery_codes: list[str] | None = None
+    """Shown this once."""
+
+    @classmethod
+    def challenging(cls, flow: Flow) -> Self:
+        """A login that waits for a code."""
+        return cls(state=flow.state, expires_at=flow.expires_at, challenge=ChallengeView(methods=list(flow.methods)))
+
+    @classmethod
+    def enrolling(cls, flow: Flow, provisioning: Provisioning, expires_at: datetime) -> Self:
+        """A login that waits for the first code from a new authenticator app."""
+        enrollment = EnrollmentView(
+            **provisioning.model_dump(), expires_at=expires_at, skippable_until=flow.skippable_until
+        )
+        return cls(state=flow.state, expires_at=flow.expires_at, enrollment=enrollment)
+
+    @classmethod
+    def authenticated(cls, session: Session, recovery_codes: list[str] | None) -> Self:
+        """A login that became a session."""
+        view = cls(state="authenticated", expires_at=session.expires_at, session=SessionView.of(session))
+        return view if recovery_codes is None else view.model_copy(update={"recovery_codes": recovery_codes})

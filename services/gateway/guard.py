@@ -1,0 +1,112 @@
+"""The guard: what is asked of every request before it is looked at, and what every answer carries."""
+
+import ipaddress
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.gateway.problems import Code, Problem, response
+
+_log = structlog.get_logger(__name__)
+
+LARGEST_BODY = 64 * 1024
+"""Bytes; the largest form that anybody fills in is a fifth of that."""
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_HEADERS = {
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
+_HTTPS_ONLY = {"strict-transport-security": "max-age=31536000"}
+
+
+class Guard:
+    """Stands before the application (ASGI middleware)."""
+
+    def __init__(self, app: ASGIApp, *, secure: bool) -> None:
+        """With `secure` off, let nobody in who does not come by the name of localhost."""
+        self._app = app
+        self._secure = secure
+        self._headers: Mapping[str, str] = {**_HEADERS, **_HTTPS_ONLY} if secure else _HEADERS
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or answer it here. What nobody has caught ends here too."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def send_guarded(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            refused = self._refused(scope)
+            await (self._app if refused is None else response(Problem(refused)))(scope, receive, send_guarded)
+        except Exception:
+            _log.exception("unexpected", path=scope["path"])
+            if started:
+                raise
+            await response(Problem(Code.INTERNAL_ERROR))(scope, receive, send_guarded)
+
+    def _refused(self, scope: Scope) -> Code | None:
+        headers = Headers(scope=scope)
+        if not self._secure and scope["path"].startswith("/api/") and not _is_localhost(headers.get("host", "")):
+            return Code.NOT_LOCALHOST
+        if scope["method"] in _SAFE:
+            return None
+        if _is_cross_site(headers):
+            return Code.CROSS_SITE
+        if not _length(headers) <= LARGEST_BODY:
+            return Code.TOO_LARGE
+        if _has_another_type(headers):
+            return Code.UNSUPPORTED_MEDIA_TYPE
+        return None
+
+
+def _is_localhost(host: str) -> bool:
+    """Whether a browser means this machine. An attacker's name that resolves to 127.0.0.1 does not (DNS rebinding)."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_cross_site(headers: Headers) -> bool:
+    """Whether a page of another site makes this request in the name of whoever has our cookie (CSRF).
+
+    Browsers tell by `Sec-Fetch-Site`, older ones by `Origin`. Programs that are not browsers tell neither, and have
+    nobody else's cookie.
+    """
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in {"same-origin", "none"}
+    origin = headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
+
+
+def _length(headers: Headers) -> float:
+    """What the request says of its length; one that is sent in chunks is counted where it is read."""
+    told = headers.get("content-length", "0")
+    return int(told) if told.isascii() and told.isdigit() else float("inf")
+
+
+def _has_another_type(headers: Headers) -> bool:
+    """Whether the body is something else than JSON: what a form on a page of another site can send at most."""
+    told = headers.get("content-type")
+    if told is None:
+        return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+    return told.partition(";")[0].strip().lower() != "application/json"

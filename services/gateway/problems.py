@@ -1,0 +1,244 @@
+"""Problems: everything that can go wrong, as browsers are told it (RFC 9457). No other room knows HTTP statuses."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict
+from starlette.exceptions import HTTPException
+
+from shared.runtime.messaging import Unreachable
+from shared.runtime.mongo import PyMongoError
+
+_log = structlog.get_logger(__name__)
+
+TYPES = "/api/v1/docs#"
+"""Where the documentation tells of each code."""
+
+
+class Code(StrEnum):
+    """The stable name of a problem: what a program may decide by."""
+
+    INVALID_CREDENTIALS = "invalid_credentials"
+    INVALID_CODE = "invalid_code"
+    NO_SESSION = "no_session"
+    STEP_UP_REQUIRED = "step_up_required"
+    ACCESS_DENIED = "access_denied"
+    CROSS_SITE = "cross_site"
+    NOT_LOCALHOST = "not_localhost"
+    NO_LOGIN = "no_login"
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    WRONG_STATE = "wrong_state"
+    ENROLLMENT_REQUIRED = "enrollment_required"
+    TOO_LARGE = "too_large"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    INVALID_REQUEST = "invalid_request"
+    INTERNAL_ERROR = "internal_error"
+    UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a code means: its status, its name for people, and what a person can do about it."""
+
+    status: HTTPStatus
+    title: str
+    detail: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+MEANINGS: Mapping[Code, Meaning] = {
+    Code.INVALID_CREDENTIALS: Meaning(
+        HTTPStatus.UNAUTHORIZED,
+        "Wrong username or password",
+        "The username or the password is wrong, or this user may not sign in.",
+    ),
+    Code.INVALID_CODE: Meaning(
+        HTTPStatus.UNAUTHORIZED,
+        "Wrong code",
+        "The code is wrong, has expired or was used already. Wait for the next one and try again.",
+    ),
+    Code.NO_SESSION: Meaning(HTTPStatus.UNAUTHORIZED, "Not signed in", "Nobody is signed in here, or no longer."),
+    Code.STEP_UP_REQUIRED: Meaning(
+        HTTPStatus.UNAUTHORIZED,
+        "A second factor is required",
+        "Your organisation requires a second factor now. Sign in again.",
+    ),
+    Code.ACCESS_DENIED: Meaning(HTTPStatus.FORBIDDEN, "Access denied", "No policy lets this user in."),
+    Code.CROSS_SITE: Meaning(
+        HTTPStatus.FORBIDDEN, "Another site asked", "This request was made by a page of another site."
+    ),
+    Code.NOT_LOCALHOST: Meaning(
+        HTTPStatus.FORBIDDEN,
+        "For this machine only",
+        "Cookies are not secured (COOKIE_SECURE=false), so this gateway answers at localhost alone.",
+    ),
+    Code.NO_LOGIN: Meaning(HTTPStatus.NOT_FOUND, "No login", "No login is in progress here, or it is over."),
+    Code.NOT_FOUND: Meaning(HTTPStatus.NOT_FOUND, "Not found", "There is nothing at this address."),
+    Code.METHOD_NOT_ALLOWED: Meaning(
+        HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed", "This address does not answer this method."
+    ),
+    Code.WRONG_STATE: Meaning(
+        HTTPStatus.CONFLICT,
+        "Not at this point of the login",
+        "The login waits for another step. Load it again to see which.",
+    ),
+    Code.ENROLLMENT_REQUIRED: Meaning(
+        HTTPStatus.CONFLICT, "Enrollment is required", "An authenticator app must be set up to go on."
+    ),
+    Code.TOO_LARGE: Meaning(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Too large", "The body is larger than anything that is asked for here."
+    ),
+    Code.UNSUPPORTED_MEDIA_TYPE: Meaning(
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "JSON only", "The body must be JSON, with Content-Type: application/json."
+    ),
+    Code.INVALID_REQUEST: Meaning(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid request", "The body is not of the form that is asked for."
+    ),
+    Code.INTERNAL_ERROR: Meaning(
+        HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error", "Something is wrong on our side. It has been logged."
+    ),
+    Code.UNAVAILABLE: Meaning(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "Unavailable",
+        "Something behind this gateway did not answer in time. Nothing was lost: try again.",
+        {"Retry-After": "2"},
+    ),
+}
+
+_OF_STATUS = {
+    HTTPStatus.BAD_REQUEST: Code.INVALID_REQUEST,
+    HTTPStatus.NOT_FOUND: Code.NOT_FOUND,
+    HTTPStatus.METHOD_NOT_ALLOWED: Code.METHOD_NOT_ALLOWED,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: Code.TOO_LARGE,
+}
+"""What the framework says by itself."""
+
+
+class Problem(Exception):  # noqa: N818 - RFC 9457 calls it so
+    """Ends a request with a problem."""
+
+    def __init__(self, code: Code, detail: str | None = None, **members: Any) -> None:
+        """Say more than the code does in `detail`, for people, and in `members`, for programs. Never a value sent."""
+        super().__init__(code)
+        self.code = code
+        self.detail = detail
+        self.members = members
+
+
+class ProblemView(BaseModel):
+    """A problem (RFC 9457)."""
+
+    model_config = ConfigDict(title="Problem")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: Code
+
+
+class InvalidField(BaseModel):
+    """One field of a body that is not as asked for."""
+
+    field: str
+    detail: str
+
+
+class InvalidRequestView(ProblemView):
+    """A body that is not of the form that is asked for: what is wrong with which field, and never its value."""
+
+    model_config = ConfigDict(title="InvalidRequest")
+
+    errors: list[InvalidField]
+
+
+class InvalidCodeView(ProblemView):
+    """A code that was not accepted."""
+
+    model_config = ConfigDict(title="InvalidCode")
+
+    clock_skew_seconds: int | None = None
+    """At enrollment only: how far the clock of the app is ahead of ours (behind: negative)."""
+
+
+_VIEWS: Mapping[Code, type[ProblemView]] = {
+    Code.INVALID_REQUEST: InvalidRequestView,
+    Code.INVALID_CODE: InvalidCodeView,
+}
+
+
+def response(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """A problem as HTTP answers it."""
+    meaning = MEANINGS[problem.code]
+    return JSONResponse(
+        {
+            "type": TYPES + problem.code,
+            "title": meaning.title,
+            "status": meaning.status,
+            "detail": problem.detail or meaning.detail,
+            "code": problem.code,
+            **problem.members,
+        },
+        meaning.status,
+        {**meaning.headers, **(headers or {})},
+        "application/problem+json",
+    )
+
+
+def documented(*codes: Code) -> dict[int | str, dict[str, Any]]:
+    """The problems of an address, as its OpenAPI description names them."""
+    documented: dict[int | str, dict[str, Any]] = {}
+    for code in codes:
+        status = int(MEANINGS[code].status)
+        described = documented.setdefault(status, {"description": "", "content": {"application/problem+json": {}}})
+        described["description"] += f"{'; ' if described['description'] else ''}`{code}`: {MEANINGS[code].title}"
+        described["model"] = _VIEWS.get(code, ProblemView)
+    return documented
+
+
+def install(app: FastAPI) -> None:
+    """Answer with a problem whatever goes wrong."""
+
+    @app.exception_handler(Problem)
+    async def problem(_: Request, problem: Problem) -> JSONResponse:
+        return response(problem)
+
+    @app.exception_handler(HTTPException)
+    async def of_the_framework(_: Request, raised: HTTPException) -> JSONResponse:
+        code = _OF_STATUS.get(HTTPStatus(raised.status_code), Code.INTERNAL_ERROR)
+        return response(Problem(code), raised.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        return response(Problem(Code.INVALID_REQUEST, errors=[_invalid_field(found) for found in error.errors()]))
+
+    @app.exception_handler(Unreachable)
+    async def unreachable(_: Request, reason: Unreachable) -> JSONResponse:
+        _log.warning("unavailable", reason=str(reason))
+        return response(Problem(Code.UNAVAILABLE))
+
+    @app.exception_handler(PyMongoError)
+    async def without_database(_: Request, error: PyMongoError) -> JSONResponse:
+        _log.warning("unavailable", reason=type(error).__name__)
+        return response(Problem(Code.UNAVAILABLE))
+
+
+def _invalid_field(found: Mapping[str, Any]) -> dict[str, str]:
+    """Name the field. Its value may be a password, and so may be the name of a field that nobody asked for."""
+    match found:
+        case {"type": "extra_forbidden"}:
+            return {"field": "body", "detail": "There is a field that is not asked for"}
+        case {"type": "json_invalid"}:
+            return {"field": "body", "detail": "This is not JSON"}
+        case {"loc": ("body", str(name), *_), "msg": str(detail)}:
+            return {"field": name, "detail": detail}
+        case _:
+            return {"field": "body", "detail": "An object is asked for"}

@@ -1,0 +1,95 @@
+"""The login: a password, then what policy asks for."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Request, Response, status
+
+from services.gateway.conversation import Challenged, Conversation, Enrolling, Granted
+from services.gateway.cookies import Cookies
+from services.gateway.forms import ConfirmationForm, FlowView, LoginForm, OtpForm
+from services.gateway.problems import Code, documented
+from services.gateway.tokens import digest
+
+_EVERYWHERE = (Code.CROSS_SITE, Code.UNAVAILABLE)
+_WITH_A_BODY = (*_EVERYWHERE, Code.TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE, Code.INVALID_REQUEST)
+_IN_A_LOGIN = (Code.NO_LOGIN, Code.WRONG_STATE, Code.ACCESS_DENIED)
+
+
+def routes(conversation: Conversation, cookies: Cookies) -> APIRouter:
+    """The addresses under `/login`."""
+    router = APIRouter(prefix="/login", tags=["login"])
+
+    @router.post(
+        "",
+        response_model_exclude_unset=True,
+        responses=documented(Code.INVALID_CREDENTIALS, Code.ACCESS_DENIED, *_WITH_A_BODY),
+    )
+    async def begin(form: Annotated[LoginForm, Body()], request: Request, response: Response) -> FlowView:
+        """Sign in with a password. A login that goes on gets a cookie, and replaces one that was in progress."""
+        begun = await conversation.begin(form.username, form.password)
+        await conversation.cancel(cookies.flow.of(request))
+        if isinstance(begun, Granted):
+            return await _signed_in(conversation, cookies, request, response, begun)
+        standing, token = begun
+        cookies.flow.give(response, token, standing.flow.expires_at - conversation.clock())
+        return _view(standing)
+
+    @router.get("", response_model_exclude_unset=True, responses=documented(*_IN_A_LOGIN, Code.UNAVAILABLE))
+    async def standing(request: Request) -> FlowView:
+        """How the login in progress stands: a reload shows the same QR code."""
+        return _view(await conversation.standing(cookies.flow.of(request)))
+
+    @router.delete("", status_code=status.HTTP_204_NO_CONTENT, responses=documented(*_EVERYWHERE))
+    async def cancel(request: Request, response: Response) -> None:
+        """Give the login up."""
+        await conversation.cancel(cookies.flow.of(request))
+        cookies.flow.end(response)
+
+    @router.post(
+        "/enrollment",
+        response_model_exclude_unset=True,
+        responses=documented(Code.INVALID_CODE, *_IN_A_LOGIN, *_WITH_A_BODY),
+    )
+    async def confirm(form: Annotated[ConfirmationForm, Body()], request: Request, response: Response) -> FlowView:
+        """Confirm a new authenticator app by its first code. Recovery codes are shown this once."""
+        granted = await conversation.confirm(cookies.flow.of(request), form.code)
+        return await _signed_in(conversation, cookies, request, response, granted)
+
+    @router.post(
+        "/enrollment/skip",
+        response_model_exclude_unset=True,
+        responses=documented(Code.ENROLLMENT_REQUIRED, *_IN_A_LOGIN, *_EVERYWHERE),
+    )
+    async def skip(request: Request, response: Response) -> FlowView:
+        """Put the enrollment off, while the grace period lasts."""
+        return await _signed_in(
+            conversation, cookies, request, response, await conversation.skip(cookies.flow.of(request))
+        )
+
+    @router.post(
+        "/otp", response_model_exclude_unset=True, responses=documented(Code.INVALID_CODE, *_IN_A_LOGIN, *_WITH_A_BODY)
+    )
+    async def verify(form: Annotated[OtpForm, Body()], request: Request, response: Response) -> FlowView:
+        """Answer the challenge with a code from the authenticator app, or with a recovery code."""
+        granted = await conversation.verify(cookies.flow.of(request), form.code, form.method)
+        return await _signed_in(conversation, cookies, request, response, granted)
+
+    return router
+
+
+def _view(standing: Enrolling | Challenged) -> FlowView:
+    if isinstance(standing, Challenged):
+        return FlowView.challenging(standing.flow)
+    return FlowView.enrolling(standing.flow, standing.provisioning, standing.started.expires_at)
+
+
+async def _signed_in(
+    conversation: Conversation, cookies: Cookies, request: Request, response: Response, granted: Granted
+) -> FlowView:
+    """Give the new token and end what the browser had: nobody goes on with a token from before (ASVS 7.2.4)."""
+    cookies.session.give(response, granted.token, granted.session.expires_at - conversation.clock())
+    if cookies.flow.of(request) is not None:
+        cookies.flow.end(response)
+    if before := cookies.session.of(request):
+        await conversation.sessions.end(digest(before))
+    return FlowView.authenticated(granted.session, granted.recovery_codes)

@@ -1,0 +1,116 @@
+"""Sessions: who is signed in, on what evidence, for how long, and whether today's enforcement still accepts it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter
+
+from shared.contracts.policy import EnforcementChanged, Link
+from shared.contracts.vocabulary import AuthenticationMethod, FlowId, Mode, TenantId, UserId
+from shared.runtime.clock import Clock
+from shared.runtime.mongo import Database, DuplicateKeyError
+
+_TOUCHED_EVERY = timedelta(minutes=1)
+"""How exactly the last use of a session is known: one write a minute, and not one for each request."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """A login that policy granted."""
+
+    token_hash: Annotated[str, Field(alias="_id")]
+    session_id: str
+    """Its public name, which opens nothing."""
+    flow_id: FlowId
+    tenant_id: TenantId
+    user_id: UserId
+    username: str
+    display_name: str
+    amr: tuple[AuthenticationMethod, ...]
+    assurance: int
+    chain: tuple[Link, ...]
+    policy_revision: int
+    """The policy that judged it: what changed later has not been asked yet."""
+    authenticated_at: datetime
+    expires_at: datetime
+    last_seen: datetime
+
+
+@dataclass(frozen=True)
+class Enforced:
+    """The latest enforcement for the staff of a tenant that the gateway heard of."""
+
+    mode: Mode
+    revision: int
+
+    def demands_more_than(self, session: Session) -> bool:
+        """Whether this session must show a second factor: it has none, and was granted before the demand."""
+        return self.mode is Mode.REQUIRED and session.assurance == 1 and session.policy_revision < self.revision
+
+
+_SESSION = TypeAdapter(Session)
+_ENFORCED = TypeAdapter(Enforced)
+
+
+class Sessions:
+    """The sessions of all gateways.
+
+    Whether one must step up is worked out when it is used, from the enforcement that was heard: one small write for
+    each change of policy, however many sessions it touches, and none that is just being made slips through.
+    """
+
+    def __init__(self, database: Database, clock: Clock, idle: timedelta) -> None:
+        """Keep them in the gateway's own database; unused for longer than `idle`, one is over."""
+        self._sessions = database["sessions"]
+        self._enforcement = database["enforcement"]
+        self._clock = clock
+        self._idle = idle
+
+    async def prepare(self) -> None:
+        """Make the indexes; what is over is removed by the database within a minute."""
+        await self._sessions.create_index("expires_at", expireAfterSeconds=0)
+        await self._sessions.create_index([("tenant_id", 1), ("user_id", 1)])
+
+    async def add(self, session: Session) -> None:
+        """Keep a new session."""
+        await self._sessions.insert_one(_SESSION.dump_python(session, by_alias=True))
+
+    async def of_token(self, token_hash: str) -> Session | None:
+        """The session of the browser with this token, which is thereby used."""
+        now = self._clock()
+        found = await self._sessions.find_one(
+            {"_id": token_hash, "expires_at": {"$gt": now}, "last_seen": {"$gt": now - self._idle}},
+        )
+        if found is None:
+            return None
+        session = _SESSION.validate_python(found)
+        if session.last_seen <= now - _TOUCHED_EVERY:
+            await self._sessions.update_one(
+                {"_id": token_hash, "tenant_id": session.tenant_id},
+                {"$max": {"last_seen": now}},
+            )
+        return session
+
+    async def end(self, token_hash: str) -> None:
+        """End the session of the browser with this token."""
+        await self._sessions.delete_one({"_id": token_hash})
+
+    async def must_step_up(self, session: Session) -> bool:
+        """Whether enforcement was raised since this session was granted, beyond what it shows."""
+        if session.assurance > 1:
+            return False
+        found = await self._enforcement.find_one({"_id": session.tenant_id})
+        return found is not None and _ENFORCED.validate_python(found).demands_more_than(session)
+
+    async def note(self, changed: EnforcementChanged) -> None:
+        """Remember a change of enforcement; an older one that comes late, or the same one again, changes nothing."""
+        enforced = Enforced(changed.after, changed.policy_revision)
+        try:
+            await self._enforcement.update_one(
+                {"_id": changed.tenant_id, "revision": {"$lt": enforced.revision}},
+                {"$set": _ENFORCED.dump_python(enforced)},
+                upsert=True,
+            )
+        except DuplicateKeyError:  # the tenant's note is there, and no older: the upsert found nothing to update
+            return

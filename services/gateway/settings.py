@@ -1,0 +1,32 @@
+"""What the environment tells the gateway."""
+
+from datetime import timedelta
+from typing import Self
+
+from pydantic import model_validator
+
+from shared.contracts.vocabulary import Service
+from shared.runtime.settings import Environment, Keyholder
+
+
+class GatewaySettings(Keyholder):
+    """Lifetimes are those of NIST SP 800-63B, section 2.2.3, for two factors; no session has longer ones."""
+
+    cookie_secure: bool = True
+    """Cookies for https alone. False only on a developer's own machine: they are then refused to any other host."""
+    flow_ttl: timedelta = timedelta(minutes=15)
+    """How long a login may take."""
+    session_ttl: timedelta = timedelta(hours=24)
+    session_idle: timedelta = timedelta(hours=1)
+    """How long a session outlives its last use."""
+    patience: timedelta = timedelta(seconds=8)
+    """How long a browser waits for the services behind the gateway."""
+
+    @model_validator(mode="after")
+    def _is_safe(self) -> Self:
+        if not self.cookie_secure and self.environment is not Environment.DEVELOPMENT:
+            raise ValueError("COOKIE_SECURE=false is for ENVIRONMENT=development only")
+        missing = {Service.AUTH, Service.ENROLLMENT} - set(self.sealing_public_keys)
+        if missing:
+            raise ValueError(f"SEALING_PUBLIC_KEYS lacks {', '.join(sorted(missing))}")
+        return self
