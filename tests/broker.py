@@ -22,6 +22,18 @@ WORK_QUEUES = tuple(
 )
 
 
+class Heard:
+    """What was published since somebody began to listen."""
+
+    def __init__(self) -> None:
+        self.messages: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
+
+    async def next(self, within: float = 10.0) -> AbstractIncomingMessage:
+        """The next message. Raises `TimeoutError` where none comes within so many seconds."""
+        async with asyncio.timeout(within):
+            return await self.messages.get()
+
+
 class Broker:
     """A connection of the test's own to the broker that the services use."""
 
@@ -74,14 +86,14 @@ class Broker:
         return taken
 
     @asynccontextmanager
-    async def hearing(self, *topics: str) -> AsyncIterator[asyncio.Queue[AbstractIncomingMessage]]:
-        """Listen to events as a service of its own would, from now on until the block ends."""
-        heard: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
+    async def hearing(self, *topics: str, exchange: str = topology.EVENTS) -> AsyncIterator["Heard"]:
+        """Listen to an exchange with a queue of one's own, from now on until the block ends."""
+        heard = Heard()
         async with self._connection.channel() as channel:
             queue = await channel.declare_queue(exclusive=True)
-            for topic in topics:
-                await queue.bind(topology.EVENTS, topic)
-            await queue.consume(heard.put, no_ack=True)
+            for topic in topics or ("#",):
+                await queue.bind(exchange, topic)
+            await queue.consume(heard.messages.put, no_ack=True)
             yield heard
 
     @staticmethod

@@ -47,6 +47,7 @@ async def serving(
             await broker.start()
         messenger = await _opened(stack, url)
         caller = Caller(messenger, now, patience=patience)
+        stack.push_async_callback(caller.close)
         await caller.open()
         yield RealWire(messenger, caller)
 

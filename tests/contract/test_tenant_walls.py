@@ -122,7 +122,7 @@ def test_no_exception_is_left_over_from_a_query_that_is_no_more() -> None:
         ('def f(self):\n where = {"tenant_id": 2}\n self._users.update_one({**where, "_id": 1}, {})', True),
         ('def f(self):\n where = {"_id": 2}\n self._users.update_one(where, {"$set": {"tenant_id": 1}})', False),
         (
-            'def f(self):\n where, _ = self.g()\n self._users.update_one(where)\ndef g(self): return {"tenant_id": 1}, 2',
+            'def f(self):\n where, _ = self.g()\n self._u.find(where)\ndef g(self): return {"tenant_id": 1}, 2',
             True,
         ),
         ('def f(self): UpdateOne(*self.g())\ndef g(self): return {"_id": 1}, {"tenant_id": 1}', False),
