@@ -79,10 +79,14 @@ def _twice(given: Sequence[ImportedTenant]) -> Iterator[Problem]:
 
 
 def _misplaced(named: Mapping[TenantId, Tenant], after: Mapping[TenantId, Tenant]) -> Iterator[Problem]:
+    """Several vendors are several trees; a second root in one tree is a vendor below another account."""
     for tenant in named.values():
+        is_vendor = tenant.kind is TenantKind.VENDOR
         if tenant.parent is None:
-            if tenant.kind is not TenantKind.VENDOR:
+            if not is_vendor:
                 yield Problem(entry=tenant.tenant_id, text="has no parent, and only a vendor is the root of a tree")
+        elif is_vendor:
+            yield Problem(entry=tenant.tenant_id, text="has a parent, and a vendor is the root of its tree")
         elif tenant.parent not in after:
             yield Problem(entry=tenant.tenant_id, text=f"has the parent {tenant.parent}, which is not known")
         elif _is_above_itself(tenant, after):

@@ -1,0 +1,232 @@
+from collections.abc import Iterable
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.policy.domain.directory import MOST_PROBLEMS, Edition, Taking, take
+from services.policy.domain.enforcement import Tenant, resolve
+from shared.contracts.message import MessageId
+from shared.contracts.policy import ImportedTenant, ImportTenants, Rule
+from shared.contracts.refusals import ImportRejected
+from shared.contracts.vocabulary import Mode, TenantId, TenantKind
+from tests.examples import (
+    CUSTOMER,
+    FLOW,
+    GRACE_CUSTOMER,
+    INHERIT,
+    NOON,
+    OPEN_CUSTOMER,
+    OPTIONAL,
+    REQUIRED,
+    RESELLER,
+    TENANTS,
+    VENDOR,
+    tenant,
+)
+
+Stored = dict[TenantId, Tenant]
+
+
+def command(tenants: Iterable[ImportedTenant], *, check_only: bool = False) -> ImportTenants:
+    return ImportTenants(flow_id=FLOW, tenants=tuple(tenants), check_only=check_only)
+
+
+def taken(*imports: Iterable[ImportedTenant]) -> tuple[Stored, Edition]:
+    """The accounts after these imports."""
+    stored: Stored = {}
+    edition = Edition()
+    for tenants in imports:
+        taking = take(stored, edition, command(tenants), NOON)
+        stored, edition = written(stored, taking), taking.edition
+    return stored, edition
+
+
+def written(stored: Stored, taking: Taking) -> Stored:
+    return {**stored, **{tenant.tenant_id: tenant for tenant in taking.tenants}}
+
+
+def problems(stored: Stored, *tenants: ImportedTenant) -> dict[str, str]:
+    with pytest.raises(ImportRejected) as refused:
+        take(stored, Edition(), command(tenants), NOON)
+    return {problem.entry: problem.text for problem in refused.value.problems}
+
+
+def test_accounts_come_anew_at_the_next_revision() -> None:
+    taking = take({}, Edition(), command(TENANTS), NOON)
+
+    assert (taking.created, taking.changed) == (len(TENANTS), 0)
+    assert taking.edition.revision == 1
+    assert {tenant.revision for tenant in taking.tenants} == {1}
+    assert taking.events == ()
+
+
+def test_the_same_file_twice_changes_nothing() -> None:
+    stored, edition = taken(TENANTS)
+
+    again = take(stored, edition, command(TENANTS), NOON)
+
+    assert again == Taking(created=0, changed=0, edition=edition)
+
+
+def test_the_same_command_twice_gets_the_same_answer_and_writes_nothing() -> None:
+    once = command(TENANTS)
+    first = take({}, Edition(), once, NOON)
+
+    again = take(written({}, first), first.edition, once, NOON)
+
+    assert (again.created, again.changed) == (len(TENANTS), 0)
+    assert (again.tenants, again.events, again.edition) == ((), (), first.edition)
+
+
+def test_only_what_differs_is_written_and_only_that_has_the_new_revision() -> None:
+    stored, edition = taken(TENANTS)
+    renamed = tenant(RESELLER, TenantKind.RESELLER, VENDOR, customers=REQUIRED).model_copy(update={"name": "Another"})
+
+    taking = take(stored, edition, command([*TENANTS[:1], renamed]), NOON)
+
+    assert [(tenant.tenant_id, tenant.name, tenant.revision) for tenant in taking.tenants] == [(RESELLER, "Another", 2)]
+    assert (taking.created, taking.changed) == (0, 1)
+    assert taking.events == ()
+
+
+def test_a_check_counts_and_writes_nothing() -> None:
+    taking = take({}, Edition(), command(TENANTS, check_only=True), NOON)
+
+    assert taking == Taking(created=len(TENANTS), changed=0, edition=Edition())
+
+
+def test_a_parent_may_be_stored_already() -> None:
+    stored, edition = taken(TENANTS)
+
+    taking = take(stored, edition, command([tenant(TenantId("another"), parent=RESELLER)]), NOON)
+
+    assert (taking.created, taking.changed) == (1, 0)
+
+
+def test_several_vendors_are_several_trees() -> None:
+    stored, _ = taken(TENANTS, [tenant(TenantId("second"), TenantKind.VENDOR)])
+
+    assert stored[TenantId("second")].parent is None
+
+
+def test_a_file_that_does_not_fit_names_the_accounts_that_are_wrong() -> None:
+    found = problems(
+        {},
+        tenant(VENDOR, TenantKind.VENDOR),
+        tenant(VENDOR, TenantKind.VENDOR),
+        tenant(RESELLER, TenantKind.RESELLER),
+        tenant(TenantId("vendor-below"), TenantKind.VENDOR, VENDOR),
+        tenant(CUSTOMER, parent=TenantId("nobody")),
+        tenant(OPEN_CUSTOMER, parent=GRACE_CUSTOMER),
+        tenant(GRACE_CUSTOMER, parent=OPEN_CUSTOMER),
+        tenant(TenantId("himself"), parent=TenantId("himself")),
+    )
+
+    assert found == {
+        VENDOR: "is named 2 times",
+        RESELLER: "has no parent, and only a vendor is the root of a tree",
+        "vendor-below": "has a parent, and a vendor is the root of its tree",
+        CUSTOMER: "has the parent nobody, which is not known",
+        OPEN_CUSTOMER: "is above itself: its parents form a cycle",
+        GRACE_CUSTOMER: "is above itself: its parents form a cycle",
+        "himself": "is above itself: its parents form a cycle",
+    }
+
+
+def test_a_cycle_that_closes_over_a_stored_account_is_refused() -> None:
+    stored, _ = taken(TENANTS)
+
+    found = problems(stored, tenant(RESELLER, TenantKind.RESELLER, CUSTOMER))
+
+    assert found == {RESELLER: "is above itself: its parents form a cycle"}
+
+
+def test_problems_are_told_up_to_a_bound() -> None:
+    orphans = [tenant(TenantId(f"orphan-{number}"), parent=TenantId("nobody")) for number in range(MOST_PROBLEMS + 1)]
+
+    assert len(problems({}, *orphans)) == MOST_PROBLEMS
+
+
+def test_whose_enforcement_changes_is_told_of_it_whichever_account_changed_its_mind() -> None:
+    stored, edition = taken(TENANTS)
+    stricter = tenant(VENDOR, TenantKind.VENDOR, staff=REQUIRED, customers=REQUIRED)
+
+    taking = take(stored, edition, command([stricter]), NOON)
+
+    told = {event.tenant_id: (event.before, event.after, event.policy_revision) for event in taking.events}
+    optional_before = (Mode.OPTIONAL, Mode.REQUIRED, 2)
+    assert told == {RESELLER: optional_before, OPEN_CUSTOMER: optional_before}
+    assert [tenant.tenant_id for tenant in taking.tenants] == [VENDOR]
+
+
+def test_another_parent_is_another_enforcement() -> None:
+    stored, edition = taken(TENANTS)
+
+    taking = take(stored, edition, command([tenant(CUSTOMER, parent=VENDOR)]), NOON)
+
+    assert [(event.tenant_id, event.before, event.after) for event in taking.events] == [
+        (CUSTOMER, Mode.REQUIRED, Mode.OPTIONAL)
+    ]
+
+
+def test_a_level_that_is_put_in_between_and_says_nothing_is_no_change_to_anybody_below() -> None:
+    stored, edition = taken(TENANTS)
+    between = TenantId("between")
+
+    taking = take(
+        stored,
+        edition,
+        command([tenant(between, TenantKind.RESELLER, RESELLER), tenant(CUSTOMER, parent=between)]),
+        NOON,
+    )
+
+    assert (taking.created, taking.changed, taking.events) == (1, 1, ())
+
+
+def test_a_stored_account_whose_line_is_broken_is_told_nothing_and_stops_nobody() -> None:
+    stored, edition = taken(TENANTS)
+    stored[CUSTOMER] = replace(stored[CUSTOMER], enforcement=None)
+
+    taking = take(stored, edition, command([tenant(OPEN_CUSTOMER, parent=VENDOR, staff=REQUIRED)]), NOON)
+
+    assert [event.tenant_id for event in taking.events] == [OPEN_CUSTOMER]
+
+
+rules = st.sampled_from([INHERIT, OPTIONAL, REQUIRED, Rule(mode=Mode.REQUIRED, grace_days=7)])
+
+
+@st.composite
+def forests(draw: st.DrawFn) -> tuple[ImportedTenant, ...]:
+    """Up to a dozen accounts in one tree or several."""
+    grown: list[ImportedTenant] = []
+    for number in range(draw(st.integers(1, 12))):
+        parent = draw(st.sampled_from([None, *(tenant.tenant_id for tenant in grown)]))
+        kind = TenantKind.VENDOR if parent is None else TenantKind.RESELLER
+        grown.append(tenant(TenantId(str(number)), kind, parent, staff=draw(rules), customers=draw(rules)))
+    return tuple(grown)
+
+
+@given(forests(), forests())
+def test_events_tell_just_what_is_different_and_the_new_revision_reaches_every_login_it_concerns(
+    first: tuple[ImportedTenant, ...], second: tuple[ImportedTenant, ...]
+) -> None:
+    before, edition = taken(first)
+
+    taking = take(before, edition, command(second), NOON)
+    after = written(before, taking)
+
+    told = {event.tenant_id: (event.before, event.after) for event in taking.events}
+    modes = {tenant_id: (resolve(tenant_id, before).mode, resolve(tenant_id, after).mode) for tenant_id in before}
+    assert told == {tenant_id: pair for tenant_id, pair in modes.items() if pair[0] is not pair[1]}
+    for tenant_id in told:
+        assert resolve(tenant_id, after).revision == taking.edition.revision
+
+
+def test_an_edition_made_by_another_command_does_not_answer_for_this_one() -> None:
+    stored, edition = taken(TENANTS)
+    other = replace(edition, made_by=MessageId(UUID(int=0)))
+
+    assert take(stored, other, command(TENANTS), NOON).created == 0
