@@ -15,10 +15,12 @@ class _Form(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
+class _View(BaseModel):
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
 class LoginForm(_Form):
     """A username and a password."""
-
-    model_config = ConfigDict(title="Login")
 
     username: Annotated[str, StringConstraints(min_length=1, max_length=256)]
     password: Annotated[str, StringConstraints(min_length=1, max_length=1024)] = Field(repr=False)
@@ -27,23 +29,17 @@ class LoginForm(_Form):
 class ConfirmationForm(_Form):
     """The first code that a new authenticator app shows."""
 
-    model_config = ConfigDict(title="Confirmation")
-
     code: Annotated[str, StringConstraints(min_length=1, max_length=64)] = Field(repr=False)
 
 
 class OtpForm(ConfirmationForm):
     """A code, and what it comes from."""
 
-    model_config = ConfigDict(title="Otp")
-
     method: AuthenticatorType = AuthenticatorType.TOTP
 
 
-class EnrollmentView(BaseModel):
+class EnrollmentView(_View):
     """What an authenticator app must be told, and until when."""
-
-    model_config = ConfigDict(title="Enrollment")
 
     secret: str
     """Base32 without padding, to be typed where the QR code cannot be scanned."""
@@ -54,18 +50,14 @@ class EnrollmentView(BaseModel):
     """Until when the enrollment can be put off; null where it cannot."""
 
 
-class ChallengeView(BaseModel):
+class ChallengeView(_View):
     """What can answer the challenge."""
-
-    model_config = ConfigDict(title="Challenge")
 
     methods: list[AuthenticatorType]
 
 
-class SessionView(BaseModel):
+class SessionView(_View):
     """Who is signed in, and on what evidence (`amr` after RFC 8176)."""
-
-    model_config = ConfigDict(title="Session")
 
     user_id: UserId
     username: str
@@ -83,10 +75,8 @@ class SessionView(BaseModel):
         return cls.model_validate(session, from_attributes=True)
 
 
-class FlowView(BaseModel):
+class FlowView(_View):
     """How a login stands. A member that does not apply is absent."""
-
-    model_config = ConfigDict(title="Flow")
 
     state: FlowState | Literal["authenticated"]
     expires_at: datetime

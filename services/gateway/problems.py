@@ -18,6 +18,7 @@ from shared.runtime.mongo import PyMongoError
 
 _log = structlog.get_logger(__name__)
 
+_MEDIA_TYPE = "application/problem+json"
 TYPES = "/api/v1/docs#"
 """Where the documentation tells of each code."""
 
@@ -136,7 +137,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it so
 class ProblemView(BaseModel):
     """A problem (RFC 9457)."""
 
-    model_config = ConfigDict(title="Problem")
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     type: str
     title: str
@@ -155,15 +156,11 @@ class InvalidField(BaseModel):
 class InvalidRequestView(ProblemView):
     """A body that is not of the form that is asked for: what is wrong with which field, and never its value."""
 
-    model_config = ConfigDict(title="InvalidRequest")
-
     errors: list[InvalidField]
 
 
 class InvalidCodeView(ProblemView):
     """A code that was not accepted."""
-
-    model_config = ConfigDict(title="InvalidCode")
 
     clock_skew_seconds: int | None = None
     """At enrollment only: how far the clock of the app is ahead of ours (behind: negative)."""
@@ -189,7 +186,7 @@ def response(problem: Problem, headers: Mapping[str, str] | None = None) -> JSON
         },
         meaning.status,
         {**meaning.headers, **(headers or {})},
-        "application/problem+json",
+        _MEDIA_TYPE,
     )
 
 
@@ -198,10 +195,19 @@ def documented(*codes: Code) -> dict[int | str, dict[str, Any]]:
     documented: dict[int | str, dict[str, Any]] = {}
     for code in codes:
         status = int(MEANINGS[code].status)
-        described = documented.setdefault(status, {"description": "", "content": {"application/problem+json": {}}})
+        described = documented.setdefault(status, {"description": ""})
         described["description"] += f"{'; ' if described['description'] else ''}`{code}`: {MEANINGS[code].title}"
         described["model"] = _VIEWS.get(code, ProblemView)
     return documented
+
+
+def described(answers: Mapping[str, dict[str, Any]]) -> None:
+    """Give problems their own media type in an OpenAPI description, which knows one for all answers of an address."""
+    views = {f"#/components/schemas/{view.__name__}" for view in {ProblemView} | set(_VIEWS.values())}
+    for answer in answers.values():
+        content = answer.get("content", {})
+        if content.get("application/json", {}).get("schema", {}).get("$ref") in views:
+            content[_MEDIA_TYPE] = content.pop("application/json")
 
 
 def install(app: FastAPI) -> None:

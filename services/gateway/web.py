@@ -17,6 +17,18 @@ from shared.runtime.service import probes
 _API = "/api/v1"
 
 
+class Web(FastAPI):
+    """FastAPI, with problems described in the media type that they have."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The description of the API."""
+        if self.openapi_schema is None:
+            described = super().openapi()
+            for operation in (o for methods in described["paths"].values() for o in methods.values()):
+                problems.described(operation["responses"])
+        return super().openapi()
+
+
 def web(
     conversation: Conversation,
     missing: Callable[[], Awaitable[tuple[str, ...]]],
@@ -25,7 +37,7 @@ def web(
     lifespan: Callable[[Any], AbstractAsyncContextManager[None]] | None = None,
 ) -> FastAPI:
     """The gateway as HTTP has it."""
-    app = FastAPI(
+    app = Web(
         title="Wardgate",
         version="1",
         summary="Sign in with a password, and a second factor where an account enforces one.",
