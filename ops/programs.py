@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -152,3 +152,8 @@ def _one_at_a_time(lock: Path) -> Iterator[None]:
     with lock.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+
+
+def missing(packages: Mapping[str, str]) -> list[str]:
+    """The packages, by the programs they bring, of those programs that are not on PATH."""
+    return [package for program, package in packages.items() if shutil.which(program) is None]

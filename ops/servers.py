@@ -62,11 +62,15 @@ class LocalServer:
         """The process id of the server itself."""
         return self.child.pid
 
+    @property
+    def processes(self) -> list[Child]:
+        """What it leans on, then the server itself."""
+        return [*self._companions, self.child]
+
     def launch(self) -> None:
         """Start it, and what it leans on, and return at once."""
-        for companion in self._companions:
-            companion.launch()
-        self.child.launch()
+        for process in self.processes:
+            process.launch()
 
     def wait_ready(self) -> None:
         """Return when it answers.

@@ -1,0 +1,51 @@
+"""What CI asks of a change: the linters, the generated documents, the tests."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ops import programs
+from ops.programs import ProgramMissing, Say
+
+ROOT = Path(__file__).resolve().parent.parent
+
+LINTERS = {
+    "ruff check": ["-m", "ruff", "check"],
+    "ruff format": ["-m", "ruff", "format", "--check"],
+    "mypy": ["-m", "mypy"],
+    "lint-imports": ["-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"],
+    "generated documents": ["-m", "ops.documents", "--check"],
+}
+
+TOOLS_OF_TESTS = {"zbarimg": "zbar-tools", "oathtool": "oathtool"}
+"""Programs that stand in for a person's phone, and Debian's packages of them."""
+
+
+def lint(say: Say) -> list[str]:
+    """Run every linter, all of them whatever the first says; the names of those that found something."""
+    failed = []
+    for name, arguments in LINTERS.items():
+        say(name)
+        if subprocess.run([sys.executable, *arguments], cwd=ROOT, check=False).returncode != 0:  # noqa: S603
+            failed.append(name)
+    return failed
+
+
+def bring_tools(say: Say) -> None:
+    """See to it that the tools of the tests are there. Raises ProgramMissing."""
+    missing = programs.missing(TOOLS_OF_TESTS)
+    if not missing:
+        return
+    if not programs.may_use_apt():
+        raise ProgramMissing(f"The tests need {' and '.join(missing)}. On Debian: apt-get install {' '.join(missing)}")
+    say(f"installing {', '.join(missing)} with apt")
+    programs.apt_install(missing)
+
+
+def become_pytest(arguments: Sequence[str]) -> None:
+    """Become pytest in the repository: its exit status and its signals are then those of the command."""
+    sys.stdout.flush()
+    os.chdir(ROOT)
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "pytest", *arguments])  # noqa: S606 (no shell wanted)

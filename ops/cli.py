@@ -1,0 +1,93 @@
+"""The command line: `./wardgate COMMAND`."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ops import checks, locking
+from ops.directory import DirectoryError
+from ops.importing import import_directory
+from ops.launcher import CannotRun
+from ops.launcher import run as run_everything
+from ops.programs import ProgramMissing
+from ops.running import AlreadyRunning, NotRunning, find
+from ops.servers import ServerFailed
+
+ROOT = Path(__file__).resolve().parent.parent
+STATE = ROOT / ".wardgate"
+
+# What a person can do something about: told in a sentence, without a traceback.
+TOLD = (AlreadyRunning, CannotRun, DirectoryError, NotRunning, ProgramMissing, ServerFailed)
+
+# Tracebacks as Python writes them: Typer's own would show the values of local variables, passwords among them.
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Multi-factor authentication for multi-tenant portals.",
+)
+
+
+@app.command()
+def run(
+    port: Annotated[int, typer.Option(envvar="PORT", min=1, max=65535, help="Where the gateway listens.")] = 8080,
+    directory: Annotated[Path, typer.Option(envvar="DIRECTORY", help="Accounts and users to load.")] = ROOT
+    / "examples"
+    / "directory.yaml",
+) -> None:
+    """Run everything on this machine until Ctrl-C."""
+    run_everything(STATE, port, directory)
+
+
+@app.command("import")
+def import_(file: Annotated[Path, typer.Argument(help="A directory file.")]) -> None:
+    """Load accounts and users into the running system; the same file twice changes nothing."""
+    running = find(STATE)
+    summary = asyncio.run(import_directory(file, running.rabbitmq_url, running.public_keys, typer.echo))
+    typer.echo(
+        f"accounts: {summary.tenants_created:,} new, {summary.tenants_changed:,} changed; "
+        f"users: {summary.users_created:,} new, {summary.users_changed:,} changed; "
+        f"authenticators: {summary.authenticators_added:,} new"
+    )
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def test(context: typer.Context) -> None:
+    """Lint, then run all tests against real servers; with arguments, run pytest with them."""
+    if not context.args:
+        _lint()
+    checks.bring_tools(typer.echo)
+    checks.become_pytest(context.args)
+
+
+@app.command()
+def lint() -> None:
+    """Run the linters and check that generated documents are fresh."""
+    _lint()
+
+
+@app.command()
+def lock() -> None:
+    """Write requirements.lock anew from pyproject.toml."""
+    locking.lock(typer.echo)
+
+
+def _lint() -> None:
+    if failed := checks.lint(typer.echo):
+        typer.echo(f"not clean: {', '.join(failed)}", err=True)
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run the command; what went wrong is a sentence on standard error and exit status 1."""
+    try:
+        app()
+    except TOLD as told:
+        sys.exit(str(told))
+
+
+if __name__ == "__main__":
+    main()

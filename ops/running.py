@@ -1,0 +1,93 @@
+"""Which Wardgate runs in this checkout: one at a time, and how the other commands find it."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO
+
+
+class AlreadyRunning(Exception):  # noqa: N818 (it reads as a sentence)
+    """Another launcher holds this checkout."""
+
+
+class NotRunning(Exception):  # noqa: N818 (it reads as a sentence)
+    """No system was found to talk to."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """How to reach a running system; the URLs hold passwords."""
+
+    url: str
+    rabbitmq_url: str
+    mongodb_url: str
+    public_keys: dict[str, str]
+
+
+@contextmanager
+def only_one(state: Path) -> Iterator[None]:
+    """Hold this checkout. The kernel lets go of it when the process ends, however it ends."""
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (state / "run.lock").open("a+") as lock:
+        if not _take(lock):
+            known = _read(state)
+            where = f" at {known.url}" if known else ""
+            raise AlreadyRunning(
+                f"Wardgate already runs in this checkout{where}. Stop it first with Ctrl-C where it runs."
+            )
+        yield
+
+
+@contextmanager
+def announced(state: Path, running: Running) -> Iterator[None]:
+    """Tell the other commands, until the block ends."""
+    file = state / "run.json"
+    file.unlink(missing_ok=True)
+    file.touch(mode=0o600)
+    file.write_text(json.dumps(asdict(running)))
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def find(state: Path, environ: Mapping[str, str] = os.environ) -> Running:
+    """The system of the environment, else the one that runs in this checkout. Raises NotRunning."""
+    if environ.get("RABBITMQ_URL") and environ.get("SEALING_PUBLIC_KEYS"):
+        return Running(
+            url="",
+            rabbitmq_url=environ["RABBITMQ_URL"],
+            mongodb_url=environ.get("MONGODB_URL", ""),
+            public_keys=json.loads(environ["SEALING_PUBLIC_KEYS"]),
+        )
+    running = _read(state)
+    if running is None or not _is_held(state):  # a launcher that was killed leaves its note behind
+        raise NotRunning(
+            "No Wardgate runs in this checkout. Start one with `make run`, or set RABBITMQ_URL and SEALING_PUBLIC_KEYS."
+        )
+    return running
+
+
+def _read(state: Path) -> Running | None:
+    file = state / "run.json"
+    return Running(**json.loads(file.read_text())) if file.exists() else None
+
+
+def _is_held(state: Path) -> bool:
+    lock = state / "run.lock"
+    if not lock.exists():
+        return False
+    with lock.open("a+") as handle:
+        return not _take(handle)
+
+
+def _take(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,51 @@
+"""The services of this checkout, and what each is told when it is started on a developer's machine."""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from ops.children import Child
+from ops.keys import Keys
+from ops.ports import LOOPBACK
+from ops.running import Running
+from shared.contracts.vocabulary import Service
+
+ROOT = Path(__file__).resolve().parent.parent
+
+GATEWAY = Service.GATEWAY.value
+
+_SECRETS = ("SEALING_PRIVATE_KEY", "SEALING_PUBLIC_KEYS", "KEYRING", "RABBITMQ_URL", "MONGODB_URL")
+_HOLDS_KEYRING = Service.ENROLLMENT.value
+_GRACE = 10  # seconds that requests in hand are given at a shutdown
+
+
+def services(root: Path = ROOT) -> list[str]:
+    """Every service that has an application, the gateway last: it leans on the others."""
+    found = sorted(app.parent.name for app in (root / "services").glob("*/app.py"))
+    return sorted(found, key=lambda name: name == GATEWAY)
+
+
+def service(name: str, port: int, *, environment: Mapping[str, str], log: Path, root: Path = ROOT) -> Child:
+    """One service as a process of its own, listening on the loopback interface."""
+    command = [sys.executable, "-P", "-m", "uvicorn", "--factory", f"services.{name}.app:app"]
+    command += ["--host", LOOPBACK, "--port", str(port), "--workers", "1", "--loop", "uvloop"]
+    command += ["--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", str(_GRACE)]
+    return Child(name, command, environment={**environment, "PYTHONPATH": str(root)}, log=log)
+
+
+def environment_of(name: str, running: Running, keys: Keys, inherited: Mapping[str, str]) -> dict[str, str]:
+    """What a service finds in its environment: what the launcher finds in its own, and this service's secrets alone."""
+    told = {variable: value for variable, value in inherited.items() if variable not in _SECRETS}
+    told |= {
+        "ENVIRONMENT": "development",
+        "RABBITMQ_URL": running.rabbitmq_url,
+        "MONGODB_URL": running.mongodb_url,
+        "SEALING_PRIVATE_KEY": keys.private[name],
+        "SEALING_PUBLIC_KEYS": json.dumps(running.public_keys),
+    }
+    if name == _HOLDS_KEYRING:
+        told["KEYRING"] = keys.keyring
+    if name == GATEWAY:
+        told["COOKIE_SECURE"] = "false"  # plain http on this machine; the gateway refuses it in production
+    return told
