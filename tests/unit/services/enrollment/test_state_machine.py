@@ -1,0 +1,207 @@
+"""Whatever happens in whatever order: a code is good once, and nothing is active that was not proved."""
+
+import hashlib
+import itertools
+from collections.abc import Callable
+from datetime import timedelta
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from services.enrollment.domain.enrollment import MOST_SETS, PENDING_FOR, confirm, resume, start
+from services.enrollment.domain.owner import Account, Authenticator, Decision, Occasion, Owner
+from services.enrollment.domain.vault import Vault
+from services.enrollment.domain.verification import verify
+from shared.contracts.enrollment import (
+    EnrollmentConfirmed,
+    EnrollmentRejected,
+    EnrollmentStarted,
+    OtpRejected,
+    OtpVerified,
+    RecoveryCodeUsed,
+)
+from shared.contracts.message import Event
+from shared.contracts.policy import OtpRequired
+from shared.contracts.vocabulary import AuthenticatorType, FlowId, Sealed
+from shared.crypto import otp
+from shared.crypto.keyring import Keyring
+from shared.crypto.recovery_codes import new_recovery_codes
+from tests.examples import ADA, NOON
+from tests.keys import Keys
+
+KEYS = Keys()
+ACCOUNT = Account("The customer-1", ADA.username)
+CODES = new_recovery_codes()
+FLOWS = st.sampled_from([FlowId(f"login {number}") for number in range(3)])
+STEPS = st.integers(-3, 3)
+
+Decide = Callable[[Owner, Occasion], Decision]
+
+
+class GlassVault(Vault):
+    """Shows the secret as it is: with a QR code drawn at every step there would be time for few steps."""
+
+    def provisioning(self, owner: Owner, authenticator: Authenticator, flow: FlowId) -> Sealed:
+        del flow
+        return otp.to_base32(self.secret_of(owner, authenticator))
+
+
+class Logins(RuleBasedStateMachine):
+    """Three logins of one user, his phone, and time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        told = (hashlib.sha256(str(number).encode()).digest()[:20] for number in itertools.count())
+        self.vault = GlassVault(
+            Keyring.parse(KEYS.keyring), KEYS.sealer(), new_secret=lambda: next(told), new_codes=lambda: CODES
+        )
+        self.now = NOON
+        self.owner = Owner(ADA.tenant_id, ADA.user_id)
+        self.shown: EnrollmentStarted | None = None
+        self.accepted: dict[int, FlowId] = {}
+        self.spent: dict[str, FlowId] = {}
+        self.last: tuple[Decide, FlowId, type[Event]] | None = None
+
+    @property
+    def secret(self) -> bytes:
+        assert self.shown is not None
+        return otp.from_base32(self.shown.provisioning)
+
+    @rule(seconds=st.sampled_from([1, 15, 30, 31, 90, 300, 899]))
+    def time_passes(self, seconds: int) -> None:
+        self.now += timedelta(seconds=seconds)
+        if self.last is not None and not issubclass(self.last[2], OtpVerified | EnrollmentConfirmed):
+            self.last = None  # only a yes stays what it was, however late its message comes again
+
+    @rule(flow=FLOWS)
+    def a_login_must_enroll(self, flow: FlowId) -> None:
+        self.enrollment_shown(self.decide(flow, lambda owner, occasion: start(owner, ACCOUNT, occasion, self.vault)))
+
+    @precondition(lambda self: self.shown)
+    @rule(flow=FLOWS)
+    def the_page_is_reloaded(self, flow: FlowId) -> None:
+        self.enrollment_shown(self.decide(flow, lambda owner, occasion: resume(owner, occasion, self.vault)))
+
+    @precondition(lambda self: self.shown)
+    @rule(flow=FLOWS, steps=STEPS)
+    def a_first_code_is_typed(self, flow: FlowId, steps: int) -> None:
+        code = self.code(steps)
+        before, over = self.owner, self.is_over()
+
+        event = self.decide(flow, lambda owner, occasion: confirm(owner, code, occasion, self.vault))
+
+        if isinstance(event, EnrollmentConfirmed):
+            assert before.active or not over
+            self.is_accepted(code, flow)
+        elif isinstance(event, EnrollmentRejected):
+            assert over or self.is_no_good(code, flow) or len(before.recovery) == MOST_SETS
+            assert self.owner == before
+        else:
+            assert isinstance(event, OtpRequired)
+            assert before.active
+            assert not before.confirmed_by(flow)
+
+    @precondition(lambda self: self.shown)
+    @rule(flow=FLOWS, steps=STEPS)
+    def a_code_is_typed(self, flow: FlowId, steps: int) -> None:
+        code, before = self.code(steps), self.owner
+
+        event = self.decide(
+            flow, lambda owner, occasion: verify(owner, AuthenticatorType.TOTP, code, occasion, self.vault)
+        )
+
+        if isinstance(event, OtpVerified):
+            self.is_accepted(code, flow)
+        elif isinstance(event, OtpRejected):
+            assert self.is_no_good(code, flow)
+            assert self.owner == before
+        else:
+            assert not before.active
+            self.enrollment_shown(event)
+
+    @precondition(lambda self: self.owner.active)
+    @rule(flow=FLOWS, code=st.sampled_from(CODES[0][:3]))
+    def a_recovery_code_is_typed(self, flow: FlowId, code: str) -> None:
+        before = self.owner
+
+        event = self.decide(
+            flow, lambda owner, occasion: verify(owner, AuthenticatorType.RECOVERY_CODE, code, occasion, self.vault)
+        )
+
+        assert isinstance(event, OtpVerified) == (self.spent.setdefault(code, flow) == flow)
+        assert self.owner.active == before.active
+
+    @precondition(lambda self: self.last)
+    @rule()
+    def the_message_comes_again(self) -> None:
+        assert self.last is not None
+        decide, flow, answer = self.last
+        before = self.owner
+
+        after, events = decide(before, Occasion(flow, self.now))
+
+        assert isinstance(events[0], answer | EnrollmentRejected if answer is EnrollmentConfirmed else answer)
+        assert not any(isinstance(event, RecoveryCodeUsed) for event in events)
+        assert (after.authenticators, after.account) == (before.authenticators, before.account)
+        self.owner = after
+
+    @invariant()
+    def there_is_one_authenticator_at_most(self) -> None:
+        assert len(self.owner.authenticators) <= 1
+
+    @invariant()
+    def nothing_is_active_without_a_right_code(self) -> None:
+        assert bool(self.owner.active) == bool(self.accepted)
+
+    @invariant()
+    def the_last_step_is_the_latest_that_was_accepted(self) -> None:
+        for authenticator in self.owner.active:
+            assert authenticator.last_step == max(self.accepted)
+
+    @invariant()
+    def the_secret_is_the_one_that_was_shown(self) -> None:
+        for authenticator in self.owner.authenticators:
+            assert self.vault.secret_of(self.owner, authenticator) == self.secret
+
+    def decide(self, flow: FlowId, decide: Decide) -> Event:
+        self.owner, events = decide(self.owner, Occasion(flow, self.now))
+        self.last = (decide, flow, type(events[0]))
+        return events[0]
+
+    def code(self, steps: int) -> str:
+        return otp.code_at(self.secret, otp.step_at(self.now) + steps)
+
+    def is_over(self) -> bool:
+        return self.shown is None or self.now >= self.shown.expires_at
+
+    def enrollment_shown(self, event: Event) -> None:
+        if isinstance(event, OtpRequired):
+            assert self.owner.active
+            return
+        assert isinstance(event, EnrollmentStarted)
+        assert self.shown is None or self.is_over() or event.provisioning == self.shown.provisioning
+        assert self.now < event.expires_at <= self.now + PENDING_FOR
+        self.shown = event
+
+    def is_accepted(self, code: str, flow: FlowId) -> None:
+        (active,) = self.owner.active
+        step = active.last_step
+        assert otp.code_at(self.secret, step) == code
+        assert self.accepted.get(step, flow) == flow
+        if step not in self.accepted:
+            assert step > max(self.accepted, default=-1)
+            assert abs(step - otp.step_at(self.now)) <= 1
+        self.accepted[step] = flow
+
+    def is_no_good(self, code: str, flow: FlowId) -> bool:
+        """Whether no step of this code could have been accepted."""
+        last = max(self.accepted, default=-1)
+        current = otp.step_at(self.now)
+        fresh = [step for step in range(current - 1, current + 2) if step > last]
+        own = [last] if self.accepted.get(last) == flow else []
+        return all(otp.code_at(self.secret, step) != code for step in (*fresh, *own))
+
+
+TestLogins = Logins.TestCase
+TestLogins.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
