@@ -40,19 +40,20 @@ class Store:
 
         Where another write came between, it decides anew about what is there then: this makes a code good once over
         all instances. A decision that hashes or draws for many milliseconds is made `aside`, in a thread. What an
-        earlier decision left untold is told first: while the broker is away, a command that is tried again decides
-        nothing more. Raises `Conflict` where there is no end of other writes.
+        earlier decision left untold is told before there is more to tell: while the broker is away, a command that is
+        tried again writes nothing more. Raises `Conflict` where there is no end of other writes.
         """
         for _ in range(_TRIES):
             document = await self._users.find_one({"_id": user_id, "tenant_id": tenant_id})
-            if document is not None and document.get("outbox"):
-                await self._outbox.deliver(user_id)
             before = _owner(tenant_id, user_id, document)
             after, events = await asyncio.to_thread(decide, before) if aside else decide(before)
             if after == before:
                 return events
+            must_be_heard = any(event.kept for event in events)
+            if must_be_heard and document is not None and "outbox" in document:
+                await self._outbox.deliver(user_id)
             if await self._written(before, after, events):
-                if any(event.kept for event in events):
+                if must_be_heard:
                     await self._outbox.deliver(user_id)
                 return tuple(event for event in events if not event.kept)
         raise Conflict
