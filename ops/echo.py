@@ -18,16 +18,19 @@ class Echo:
         self._logs = dict(logs)
         self._say = say
         self._read = dict.fromkeys(logs, 0)
+        self._last: dict[str, str] = {}
 
     def skip(self) -> None:
         """Pass over what was logged until now."""
         self._read = {name: log.stat().st_size if log.exists() else 0 for name, log in self._logs.items()}
 
     def look(self) -> None:
-        """Say the warnings that were logged since the last look."""
+        """Say the warnings that were logged since the last look; what repeats itself, once."""
         for name, log in self._logs.items():
             for line in self._new_lines(name, log):
-                if said := readable(line):
+                said = readable(line)
+                if said and said != self._last.get(name):
+                    self._last[name] = said
                     self._say(f"{name}: {said}")
 
     def _new_lines(self, name: str, log: Path) -> list[bytes]:

@@ -19,8 +19,9 @@ def interruptible() -> Iterator[None]:
     """Raise Interrupted where the main thread is, once; told a second time, end everything at once."""
 
     def interrupt(number: int, _: FrameType | None) -> NoReturn:
-        for stop in STOPS:
-            signal.signal(stop, give_up)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # no person's second wish: it follows the loss of the terminal
+        signal.signal(signal.SIGINT, give_up)
+        signal.signal(signal.SIGTERM, give_up)
         raise Interrupted(number)
 
     def give_up(number: int, _: FrameType | None) -> NoReturn:

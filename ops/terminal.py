@@ -1,5 +1,7 @@
 """What the person at the terminal sees: steps with the seconds they took, and what is being waited for."""
 
+import os
+import signal
 import sys
 import time
 from types import TracebackType
@@ -42,26 +44,33 @@ class Terminal:
 
 
 class _Forgiving:
-    """A stream that does not mind being gone: a closed terminal must not keep the launcher from tidying up."""
+    """A stream that does not mind being gone, so that the launcher can tidy up; it then counts as a terminal closed."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._is_gone = False
         self.encoding = stream.encoding
 
     def write(self, text: str) -> int:
         try:
-            return self._stream.write(text)
+            self._stream.write(text)
         except OSError:
-            return len(text)
+            self._lose()
+        return len(text)
 
     def flush(self) -> None:
         try:
             self._stream.flush()
         except OSError:
-            return
+            self._lose()
 
     def isatty(self) -> bool:
         return self._stream.isatty()
 
     def fileno(self) -> int:
         return self._stream.fileno()
+
+    def _lose(self) -> None:
+        if not self._is_gone:
+            self._is_gone = True
+            os.kill(os.getpid(), signal.SIGHUP)
