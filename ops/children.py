@@ -22,7 +22,7 @@ class Child:
     def __init__(self, name: str, command: Sequence[str], *, environment: Mapping[str, str], log: Path) -> None:
         self.name = name
         self.log = log
-        self._command = [str(part) for part in command]
+        self.command = [str(part) for part in command]
         self._environment = dict(environment)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -45,7 +45,7 @@ class Child:
         with self.log.open("ab") as log:
             self._process = _spawner.submit(
                 subprocess.Popen,
-                [*tether, *self._command],
+                [*tether, *self.command],
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

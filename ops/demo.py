@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from rich import box
 from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from ops.directory import Directory, DirectoryUser
 from services.policy.domain.enforcement import Tenant, resolve
@@ -14,7 +15,10 @@ MOST_SHOWN = 12
 
 
 def accounts(directory: Directory) -> Group:
-    """A table of the users whose passwords the directory tells, and how to have codes of those who have a secret."""
+    """A table of the users whose passwords the directory tells, and how to have codes of those who have a secret.
+
+    Names are `Text`, never strings: Rich would read "[red]" in a name as a wish for red.
+    """
     tenants = {
         tenant.tenant_id: Tenant(tenant.tenant_id, tenant.kind, tenant.name, tenant.parent, tenant.enforcement)
         for tenant in directory.tenants
@@ -24,13 +28,14 @@ def accounts(directory: Directory) -> Group:
     for heading in ("username", "password"):
         table.add_column(heading, no_wrap=True, overflow="fold")  # whole, to be copied
     table.add_column("what to expect")
+    below: list[Text] = []
     for user in users[:MOST_SHOWN]:
-        table.add_row(user.username, user.password, expectation(user, tenants))
-    below = [
-        f"{user.username}: oathtool --totp -b {user.totp_secret}" for user in users[:MOST_SHOWN] if user.totp_secret
-    ]
+        table.add_row(Text(user.username), Text(user.password or ""), expectation(user, tenants))
+        if user.totp_secret:
+            code = f"{user.username}: oathtool --totp -b {user.totp_secret}"
+            below.append(Text(code, no_wrap=True, overflow="ignore"))
     if len(users) > MOST_SHOWN:
-        below.append(f"and {len(users) - MOST_SHOWN:,} more")
+        below.append(Text(f"and {len(users) - MOST_SHOWN:,} more"))
     return Group(table, *below)
 
 
@@ -40,7 +45,7 @@ def expectation(user: DirectoryUser, tenants: Mapping[TenantId, Tenant]) -> str:
         return "asked for a code"
     effective = resolve(user.tenant, tenants)
     if effective.mode is not Mode.REQUIRED:
-        return "let in by password"
+        return "password only"
     if effective.grace_days:
-        return f"setup, within {effective.grace_days} days"
+        return f"setup in {effective.grace_days} days"
     return "setup of an app"
