@@ -32,8 +32,7 @@ def accounts(directory: Directory) -> Group:
     for user in users[:MOST_SHOWN]:
         table.add_row(Text(user.username), Text(user.password or ""), expectation(user, tenants))
         if user.totp_secret:
-            code = f"{user.username}: oathtool --totp -b {user.totp_secret}"
-            below.append(Text(code, no_wrap=True, overflow="ignore"))
+            below.append(Text(f"{user.username}: oathtool --totp -b {user.totp_secret}"))
     if len(users) > MOST_SHOWN:
         below.append(Text(f"and {len(users) - MOST_SHOWN:,} more"))
     return Group(table, *below)

@@ -13,7 +13,7 @@ EXAMPLE = Path(__file__).parents[3] / "examples" / "directory.yaml"
 
 def shown(directory: Directory) -> str:
     terminal = StringIO()
-    Console(width=80, file=terminal).print(accounts(directory))
+    Console(width=80, file=terminal, soft_wrap=True).print(accounts(directory))  # as ops.terminal does
     return terminal.getvalue()
 
 
