@@ -1,0 +1,1 @@
+"""The portal pages: what a person sees of the gateway in a browser."""

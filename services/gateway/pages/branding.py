@@ -1,0 +1,141 @@
+"""A tenant's look: which accent colours and logos are taken, and how an accent stays readable on light and dark."""
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+
+_HEX = re.compile(r"[0-9a-f]{6}", re.ASCII)
+_LOGO = re.compile(r"data:image/(png|jpeg|webp);base64,([A-Za-z0-9+/]+={0,2})", re.ASCII)
+_LARGEST_LOGO = 48 * 1024  # bytes
+_KNEE = 0.04045  # of the sRGB curve: IEC 61966-2-1
+
+READABLE = 4.5  # text: WCAG 2.2, success criterion 1.4.3
+DISCERNIBLE = 3.0  # the parts of a control: success criterion 1.4.11
+
+
+@dataclass(frozen=True)
+class Colour:
+    """A colour of the sRGB space, each part from 0 to 255."""
+
+    red: int
+    green: int
+    blue: int
+
+    @classmethod
+    def of(cls, hexadecimal: str) -> "Colour":
+        """Read six lower-case hexadecimal digits; raises ValueError for anything else, which might close the rule."""
+        if _HEX.fullmatch(hexadecimal) is None:
+            raise ValueError("a colour is six hexadecimal digits")
+        return cls(*bytes.fromhex(hexadecimal))
+
+    def __str__(self) -> str:
+        return f"#{self.red:02x}{self.green:02x}{self.blue:02x}"
+
+    @property
+    def luminance(self) -> float:
+        """Relative luminance from 0 (black) to 1 (white), as WCAG 2.2 defines it."""
+        red, green, blue = (_linear(part / 255) for part in (self.red, self.green, self.blue))
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    def towards(self, other: "Colour", share: float) -> "Colour":
+        """Mix in a share of another colour."""
+        parts = zip((self.red, self.green, self.blue), (other.red, other.green, other.blue), strict=True)
+        return Colour(*(round(mine + (theirs - mine) * share) for mine, theirs in parts))
+
+
+BLACK = Colour.of("000000")
+WHITE = Colour.of("ffffff")
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """What an accent is seen against: the grounds of the page, and the end of the scale that is far from them."""
+
+    grounds: tuple[Colour, ...]
+    far: Colour
+
+
+LIGHT = Scheme(grounds=(Colour.of("f4f6f8"), WHITE, Colour.of("f1f4f7")), far=BLACK)
+DARK = Scheme(grounds=(Colour.of("0f141b"), Colour.of("171e28"), Colour.of("1f2833")), far=WHITE)
+
+
+@dataclass(frozen=True)
+class Accent:
+    """An accent as one scheme shows it: a button, what is written on it, its edge and other marks, and words."""
+
+    fill: Colour
+    on_fill: Colour
+    edge: Colour
+    text: Colour
+
+
+def contrast(one: Colour, other: Colour) -> float:
+    """The contrast of two colours, from 1 (none) to 21 (black on white)."""
+    lighter, darker = sorted((one.luminance, other.luminance), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def accent(colour: Colour, scheme: Scheme) -> Accent:
+    """Fit a tenant's colour to a scheme: buttons are filled with just this colour, marks and words are near to it.
+
+    Black or white on any colour at all has a contrast of 4.58 or more, so a fill can be written on whatever it is.
+    """
+    on_fill = max((WHITE, BLACK), key=lambda text: contrast(text, colour))
+    return Accent(colour, on_fill, _apart(colour, scheme, DISCERNIBLE), _apart(colour, scheme, READABLE))
+
+
+def stylesheet(hexadecimal: str) -> str:
+    """The custom properties of an accent for both schemes; raises ValueError for what is not six hexadecimal digits."""
+    colour = Colour.of(hexadecimal)
+    light, dark = accent(colour, LIGHT), accent(colour, DARK)
+    return f":root{{{_properties(light)}}}\n@media (prefers-color-scheme:dark){{:root{{{_properties(dark)}}}}}\n"
+
+
+def accent_of(text: str) -> str | None:
+    """The six digits of a colour as a directory writes it (`#2A5BD0`); None for anything else."""
+    digits = text.strip().lower().removeprefix("#")
+    return digits if _HEX.fullmatch(digits) else None
+
+
+def logo_of(url: str) -> str | None:
+    """A logo as a `data:` URL of a small PNG, JPEG or WebP; None for anything else.
+
+    SVG can carry scripts and load what it likes, and the name of a type can lie: the first bytes must fit it.
+    """
+    if len(url) > _LARGEST_LOGO * 2 or (match := _LOGO.fullmatch(url)) is None:
+        return None
+    kind, encoded = match.groups()
+    try:
+        image = base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        return None
+    return url if len(image) <= _LARGEST_LOGO and _begins_as(kind, image) else None
+
+
+def _begins_as(kind: str, image: bytes) -> bool:
+    match kind:
+        case "png":
+            return image.startswith(b"\x89PNG\r\n\x1a\n")
+        case "jpeg":
+            return image.startswith(b"\xff\xd8\xff")
+        case _:
+            return image.startswith(b"RIFF") and image[8:12] == b"WEBP"
+
+
+def _apart(colour: Colour, scheme: Scheme, least: float) -> Colour:
+    """Move a colour away from the grounds of a scheme, in steps of a hundredth, until it can be told from them."""
+    candidates = (colour.towards(scheme.far, step / 100) for step in range(101))
+    return next(
+        candidate for candidate in candidates if all(contrast(candidate, ground) >= least for ground in scheme.grounds)
+    )
+
+
+def _linear(part: float) -> float:
+    return part / 12.92 if part <= _KNEE else float(((part + 0.055) / 1.055) ** 2.4)
+
+
+def _properties(accent: Accent) -> str:
+    return (
+        f"--accent:{accent.fill};--on-accent:{accent.on_fill};--accent-edge:{accent.edge};--accent-text:{accent.text}"
+    )
