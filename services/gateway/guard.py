@@ -41,7 +41,15 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = False
+        started, length = False, 0
+
+        async def receive_bounded() -> Message:
+            nonlocal length
+            message = await receive()
+            length += len(message.get("body", b""))
+            if length > LARGEST_BODY:
+                raise Problem(Code.TOO_LARGE)
+            return message
 
         async def send_guarded(message: Message) -> None:
             nonlocal started
@@ -54,7 +62,7 @@ class Guard:
 
         try:
             refused = self._refused(scope)
-            await (self._app if refused is None else response(Problem(refused)))(scope, receive, send_guarded)
+            await (self._app if refused is None else response(Problem(refused)))(scope, receive_bounded, send_guarded)
         except Exception:
             _log.exception("unexpected", path=scope["path"])
             if started:

@@ -118,19 +118,18 @@ _OF_STATUS = {
     HTTPStatus.BAD_REQUEST: Code.INVALID_REQUEST,
     HTTPStatus.NOT_FOUND: Code.NOT_FOUND,
     HTTPStatus.METHOD_NOT_ALLOWED: Code.METHOD_NOT_ALLOWED,
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: Code.TOO_LARGE,
 }
 """What the framework says by itself."""
 
 
-class Problem(Exception):  # noqa: N818 - RFC 9457 calls it so
-    """Ends a request with a problem."""
+class Problem(HTTPException):
+    """Ends a request with a problem. The framework lets its own kind pass, even out of the reading of a body."""
 
     def __init__(self, code: Code, detail: str | None = None, **members: Any) -> None:
         """Say more than the code does in `detail`, for people, and in `members`, for programs. Never a value sent."""
-        super().__init__(code)
+        meaning = MEANINGS[code]
+        super().__init__(meaning.status, detail or meaning.detail, dict(meaning.headers))
         self.code = code
-        self.detail = detail
         self.members = members
 
 
@@ -180,12 +179,12 @@ def response(problem: Problem, headers: Mapping[str, str] | None = None) -> JSON
             "type": TYPES + problem.code,
             "title": meaning.title,
             "status": meaning.status,
-            "detail": problem.detail or meaning.detail,
+            "detail": problem.detail,
             "code": problem.code,
             **problem.members,
         },
         meaning.status,
-        {**meaning.headers, **(headers or {})},
+        {**(problem.headers or {}), **(headers or {})},
         _MEDIA_TYPE,
     )
 

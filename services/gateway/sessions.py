@@ -106,11 +106,10 @@ class Sessions:
     async def note(self, changed: EnforcementChanged) -> None:
         """Remember a change of enforcement; an older one that comes late, or the same one again, changes nothing."""
         enforced = Enforced(changed.after, changed.policy_revision)
+        older = {"_id": changed.tenant_id, "revision": {"$lt": enforced.revision}}
+        update = {"$set": _ENFORCED.dump_python(enforced)}
         try:
-            await self._enforcement.update_one(
-                {"_id": changed.tenant_id, "revision": {"$lt": enforced.revision}},
-                {"$set": _ENFORCED.dump_python(enforced)},
-                upsert=True,
-            )
-        except DuplicateKeyError:  # the tenant's note is there, and no older: the upsert found nothing to update
-            return
+            await self._enforcement.update_one(older, update, upsert=True)
+        except DuplicateKeyError:
+            # There is a note: a newer one, or one that was written since this upsert looked, and that may be older.
+            await self._enforcement.update_one(older, update)

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 from services.gateway import docs, problems
 from services.gateway.conversation import Conversation
 from services.gateway.cookies import Cookies
-from services.gateway.guard import LARGEST_BODY, Guard
+from services.gateway.guard import Guard
 from services.gateway.routes import health, login, session
 from shared.runtime.service import probes
 
@@ -44,7 +44,6 @@ def web(
         openapi_url=f"{_API}/openapi.json",
         docs_url=None,
         redoc_url=None,
-        max_body_size=LARGEST_BODY,
         lifespan=lifespan,
         routes=[*probes()],
     )

@@ -1,0 +1,122 @@
+"""Doubles of what the gateway stands on, verified in tests/integration/services/test_gateway_*.py."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from services.gateway.flows import Flow, Flows
+from services.gateway.sessions import Enforced, Session, Sessions
+from shared.contracts.message import Command, Event
+from shared.contracts.policy import EnforcementChanged
+from shared.contracts.vocabulary import TenantId
+from shared.runtime.clock import Clock
+from shared.runtime.messaging import Unreachable
+from shared.runtime.mongo import PyMongoError
+
+C = TypeVar("C", bound=Command)
+Reply = Callable[[Any], Event]
+
+
+class FakeCaller:
+    """Gives the answers that a test has told it, and remembers what it was asked; all else is unreachable."""
+
+    def __init__(self) -> None:
+        self.asked: list[Command] = []
+        self._replies: dict[type[Command], Reply] = {}
+
+    def answers(self, kind: type[C], reply: Callable[[C], Event]) -> None:
+        """Answer commands of this kind so from now on."""
+        self._replies[kind] = reply
+
+    def is_silent_on(self, kind: type[Command]) -> None:
+        """Answer commands of this kind no more."""
+        self._replies.pop(kind, None)
+
+    async def ask(self, command: Command, correlation_id: str, patience: timedelta | None = None) -> Event:
+        """The answer that the test has told."""
+        del correlation_id, patience
+        self.asked.append(command)
+        reply = self._replies.get(type(command))
+        if reply is None:
+            raise Unreachable(f"no service reads {command.topic}")
+        return reply(command)
+
+
+class FakeFlows(Flows):
+    """Flows in memory."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.kept: dict[str, Flow] = {}
+        self._now = clock
+
+    async def prepare(self) -> None:
+        """Memory needs no index."""
+
+    async def add(self, flow: Flow) -> None:
+        self.kept[flow.flow_id] = flow
+
+    async def of_token(self, token_hash: str) -> Flow | None:
+        found = (flow for flow in self.kept.values() if flow.token_hash == token_hash)
+        return next((flow for flow in found if flow.expires_at > self._now()), None)
+
+    async def move(self, before: Flow, after: Flow) -> None:
+        if self._stands(before):
+            self.kept[after.flow_id] = after
+
+    async def end(self, flow: Flow) -> bool:
+        if not self._stands(flow) or flow.expires_at <= self._now():
+            return False
+        del self.kept[flow.flow_id]
+        return True
+
+    async def abandon(self, token_hash: str) -> None:
+        self.kept = {key: flow for key, flow in self.kept.items() if flow.token_hash != token_hash}
+
+    def _stands(self, flow: Flow) -> bool:
+        kept = self.kept.get(flow.flow_id)
+        return kept is not None and (kept.tenant_id, kept.state) == (flow.tenant_id, flow.state)
+
+
+class FakeSessions(Sessions):
+    """Sessions in memory; while `is_away` they cannot be reached, as a database that is down."""
+
+    def __init__(self, clock: Clock, idle: timedelta) -> None:
+        self.kept: dict[str, Session] = {}
+        self.is_away = False
+        self._enforced: dict[TenantId, Enforced] = {}
+        self._now = clock
+        self._longest_idle = idle
+
+    async def prepare(self) -> None:
+        """Memory needs no index."""
+
+    async def add(self, session: Session) -> None:
+        self._reach()
+        self.kept[session.token_hash] = session
+
+    async def of_token(self, token_hash: str) -> Session | None:
+        self._reach()
+        now, session = self._now(), self.kept.get(token_hash)
+        if session is None or session.expires_at <= now or session.last_seen <= now - self._longest_idle:
+            return None
+        if session.last_seen <= now - timedelta(minutes=1):
+            self.kept[token_hash] = replace(session, last_seen=now)
+        return session
+
+    async def end(self, token_hash: str) -> None:
+        self._reach()
+        self.kept.pop(token_hash, None)
+
+    async def must_step_up(self, session: Session) -> bool:
+        enforced = self._enforced.get(session.tenant_id)
+        return enforced is not None and enforced.demands_more_than(session)
+
+    async def note(self, changed: EnforcementChanged) -> None:
+        known = self._enforced.get(changed.tenant_id)
+        if known is None or known.revision < changed.policy_revision:
+            self._enforced[changed.tenant_id] = Enforced(changed.after, changed.policy_revision)
+
+    def _reach(self) -> None:
+        if self.is_away:
+            raise PyMongoError("the fake database is away")

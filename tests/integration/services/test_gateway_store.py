@@ -1,0 +1,271 @@
+"""Flows and sessions in a real MongoDB; and the doubles of the component tests, held to the same."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from services.gateway.flows import Flow, Flows, FlowState
+from services.gateway.sessions import Session, Sessions
+from shared.contracts.policy import EnforcementChanged, Link
+from shared.contracts.vocabulary import Audience, AuthenticationMethod, AuthenticatorType, FlowId, Mode
+from shared.runtime.mongo import Database, DuplicateKeyError
+from tests.component.gateway.fakes import FakeFlows, FakeSessions
+from tests.examples import ADA, BOB, FLOW, NOON, OPEN_CUSTOMER
+from tests.fakes import ToldClock
+
+IDLE = timedelta(hours=1)
+LATER = timedelta(days=3650)
+"""Far ahead of the told noon: the database itself removes what is over by the time of this machine."""
+
+
+@pytest.fixture
+def clock() -> ToldClock:
+    return ToldClock(NOON + LATER)
+
+
+@pytest.fixture(params=["real", "fake"])
+async def flows(request: pytest.FixtureRequest, mongo_database: Database, clock: ToldClock) -> Flows:
+    store = Flows(mongo_database, clock) if request.param == "real" else FakeFlows(clock)
+    await store.prepare()
+    return store
+
+
+@pytest.fixture(params=["real", "fake"])
+async def sessions(request: pytest.FixtureRequest, mongo_database: Database, clock: ToldClock) -> Sessions:
+    store = Sessions(mongo_database, clock, IDLE) if request.param == "real" else FakeSessions(clock, IDLE)
+    await store.prepare()
+    return store
+
+
+class Overtaken:
+    """A database in which somebody else writes between the look and the write of an upsert."""
+
+    def __init__(self, database: Database, meanwhile: Callable[[], Awaitable[None]]) -> None:
+        self._database = database
+        self._meanwhile = meanwhile
+
+    def __getitem__(self, name: str) -> Any:
+        self._collection = self._database[name]
+        return self
+
+    async def update_one(self, query: Mapping[str, Any], update: Mapping[str, Any], *, upsert: bool = False) -> None:
+        if upsert:
+            await self._meanwhile()
+            raise DuplicateKeyError("the key was free when the upsert looked")
+        await self._collection.update_one(query, update)
+
+
+def flow(**changes: Any) -> Flow:
+    told: dict[str, Any] = {
+        "flow_id": FLOW,
+        "token_hash": "a digest",
+        "state": FlowState.OTP_REQUIRED,
+        "tenant_id": ADA.tenant_id,
+        "user_id": ADA.user_id,
+        "expires_at": NOON + LATER + timedelta(minutes=15),
+        "methods": (AuthenticatorType.TOTP, AuthenticatorType.RECOVERY_CODE),
+    }
+    return Flow(**told | changes)
+
+
+def session(**changes: Any) -> Session:
+    told: dict[str, Any] = {
+        "token_hash": "a digest",
+        "session_id": "a session",
+        "flow_id": FLOW,
+        "tenant_id": ADA.tenant_id,
+        "user_id": ADA.user_id,
+        "username": ADA.username,
+        "display_name": ADA.display_name,
+        "amr": (AuthenticationMethod.PASSWORD,),
+        "assurance": 1,
+        "chain": (Link(tenant_id=ADA.tenant_id, audience=Audience.STAFF, mode=Mode.OPTIONAL, revision=7),),
+        "policy_revision": 7,
+        "authenticated_at": NOON + LATER,
+        "expires_at": NOON + LATER + timedelta(days=1),
+        "last_seen": NOON + LATER,
+    }
+    return Session(**told | changes)
+
+
+def changed(after: Mode, revision: int) -> EnforcementChanged:
+    return EnforcementChanged(
+        occurred_at=NOON, tenant_id=ADA.tenant_id, before=Mode.OPTIONAL, after=after, policy_revision=revision
+    )
+
+
+async def test_a_flow_comes_back_as_it_was_kept(flows: Flows) -> None:
+    kept = flow(state=FlowState.ENROLLMENT_REQUIRED, skippable_until=NOON + LATER, methods=())
+
+    await flows.add(kept)
+
+    assert await flows.of_token("a digest") == kept
+    assert await flows.of_token("another digest") is None
+
+
+async def test_a_flow_is_over_before_the_database_has_removed_it(flows: Flows, clock: ToldClock) -> None:
+    await flows.add(flow())
+
+    clock.pass_by(timedelta(minutes=15))
+
+    assert await flows.of_token("a digest") is None
+    assert not await flows.end(flow())
+
+
+async def test_a_flow_moves_to_its_next_step(flows: Flows) -> None:
+    before, after = flow(), flow(state=FlowState.ENROLLMENT_REQUIRED, methods=())
+    await flows.add(before)
+
+    await flows.move(before, after)
+
+    assert await flows.of_token("a digest") == after
+
+
+async def test_a_flow_that_was_moved_meanwhile_is_not_moved_again(flows: Flows) -> None:
+    stale, now = flow(state=FlowState.ENROLLMENT_REQUIRED, methods=()), flow()
+    await flows.add(now)
+
+    await flows.move(stale, replace(stale, skippable_until=NOON + LATER))
+
+    assert await flows.of_token("a digest") == now
+
+
+async def test_a_flow_that_was_ended_is_not_moved_back_to_life(flows: Flows) -> None:
+    await flows.move(flow(), flow(state=FlowState.ENROLLMENT_REQUIRED))
+
+    assert await flows.of_token("a digest") is None
+
+
+async def test_of_fifty_who_end_a_flow_at_once_one_alone_has_ended_it(flows: Flows) -> None:
+    await flows.add(flow())
+
+    ended = await asyncio.gather(*(flows.end(flow()) for _ in range(50)))
+
+    assert ended.count(True) == 1
+
+
+@pytest.mark.parametrize(
+    "stale",
+    [{"state": FlowState.ENROLLMENT_REQUIRED}, {"tenant_id": OPEN_CUSTOMER}, {"flow_id": FlowId("another")}],
+    ids=lambda stale: next(iter(stale)),
+)
+async def test_a_flow_is_ended_only_as_what_it_is(flows: Flows, stale: dict[str, Any]) -> None:
+    await flows.add(flow())
+
+    assert not await flows.end(flow(**stale))
+    assert await flows.of_token("a digest") == flow()
+
+
+async def test_a_flow_that_is_given_up_is_gone_and_no_other(flows: Flows) -> None:
+    await flows.add(flow())
+    await flows.add(flow(flow_id=FlowId("another"), token_hash="another digest"))
+
+    await flows.abandon("a digest")
+
+    assert await flows.of_token("a digest") is None
+    assert await flows.of_token("another digest") is not None
+
+
+async def test_no_two_flows_have_one_token(mongo_database: Database, clock: ToldClock) -> None:
+    flows = Flows(mongo_database, clock)
+    await flows.prepare()
+    await flows.add(flow())
+
+    with pytest.raises(DuplicateKeyError):
+        await flows.add(flow(flow_id=FlowId("another")))
+
+
+async def test_a_session_comes_back_as_it_was_kept(sessions: Sessions) -> None:
+    await sessions.add(session())
+
+    assert await sessions.of_token("a digest") == session()
+    assert await sessions.of_token("another digest") is None
+
+
+async def test_a_session_that_is_used_lasts_to_its_end_and_no_longer(sessions: Sessions, clock: ToldClock) -> None:
+    await sessions.add(session(expires_at=NOON + LATER + timedelta(minutes=150)))
+
+    for _ in range(2):
+        clock.pass_by(timedelta(minutes=59))
+        assert await sessions.of_token("a digest") is not None
+    clock.pass_by(timedelta(minutes=32))
+
+    assert await sessions.of_token("a digest") is None
+
+
+async def test_a_session_that_is_not_used_is_over(sessions: Sessions, clock: ToldClock) -> None:
+    await sessions.add(session())
+
+    clock.pass_by(IDLE)
+
+    assert await sessions.of_token("a digest") is None
+
+
+async def test_the_last_use_is_written_once_a_minute(sessions: Sessions, clock: ToldClock) -> None:
+    await sessions.add(session())
+
+    clock.pass_by(timedelta(seconds=59))
+    await sessions.of_token("a digest")
+    after_a_moment = await sessions.of_token("a digest")
+    clock.pass_by(timedelta(seconds=1))
+    await sessions.of_token("a digest")
+    after_a_minute = await sessions.of_token("a digest")
+
+    assert after_a_moment is not None
+    assert after_a_moment.last_seen == NOON + LATER
+    assert after_a_minute is not None
+    assert after_a_minute.last_seen == NOON + LATER + timedelta(minutes=1)
+
+
+async def test_a_session_that_was_ended_is_gone(sessions: Sessions) -> None:
+    await sessions.add(session())
+
+    await sessions.end("a digest")
+
+    assert await sessions.of_token("a digest") is None
+
+
+async def test_a_demand_holds_sessions_that_were_granted_before_it(sessions: Sessions) -> None:
+    await sessions.note(changed(Mode.REQUIRED, 8))
+
+    assert await sessions.must_step_up(session(policy_revision=7))
+    assert not await sessions.must_step_up(session(policy_revision=8))
+    assert not await sessions.must_step_up(session(assurance=2))
+    assert not await sessions.must_step_up(session(tenant_id=BOB.tenant_id))
+
+
+@pytest.mark.parametrize(("newest", "steps_up"), [(Mode.REQUIRED, True), (Mode.OPTIONAL, False)])
+async def test_the_newest_change_counts_in_whatever_order_and_however_often_they_come(
+    sessions: Sessions, newest: Mode, *, steps_up: bool
+) -> None:
+    older = Mode.OPTIONAL if newest is Mode.REQUIRED else Mode.REQUIRED
+
+    for event in (changed(newest, 9), changed(older, 8), changed(newest, 9), changed(older, 8)):
+        await sessions.note(event)
+
+    assert await sessions.must_step_up(session()) is steps_up
+
+
+async def test_of_two_first_changes_that_come_at_once_the_newer_counts(
+    mongo_database: Database, clock: ToldClock
+) -> None:
+    other = Sessions(mongo_database, clock, IDLE)
+    raced = Sessions(Overtaken(mongo_database, lambda: other.note(changed(Mode.OPTIONAL, 8))), clock, IDLE)
+
+    await raced.note(changed(Mode.REQUIRED, 9))
+
+    assert await other.must_step_up(session())
+
+
+async def test_what_is_over_is_removed_by_the_database_itself(mongo_database: Database, clock: ToldClock) -> None:
+    await Flows(mongo_database, clock).prepare()
+    await Sessions(mongo_database, clock, IDLE).prepare()
+
+    for name in ("flows", "sessions"):
+        indexes: Any = mongo_database[name]
+        described = await indexes.index_information()
+        assert described["expires_at_1"]["expireAfterSeconds"] == 0
