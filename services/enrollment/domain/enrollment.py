@@ -75,7 +75,7 @@ def confirm(owner: Owner, code: str, occasion: Occasion, vault: Vault) -> Decisi
     active = replace(
         pending, state=State.ACTIVE, expires_at=None, confirmed_at=occasion.now, confirmed_by=occasion.flow
     )
-    return _accepted(replace(owner, recovery=()), active, step, occasion, vault)
+    return _accepted(owner, active, step, occasion, vault)
 
 
 def _confirm_again(owner: Owner, active: Authenticator, code: str, occasion: Occasion, vault: Vault) -> Decision:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from services.enrollment.domain.enrollment import MOST_SETS, PENDING_FOR, confirm, resume, start
 from services.enrollment.domain.owner import Account, Authenticator, Decision, Occasion, Owner
@@ -34,7 +34,7 @@ KEYS = Keys()
 ACCOUNT = Account("The customer-1", ADA.username)
 CODES = new_recovery_codes()
 FLOWS = st.sampled_from([FlowId(f"login {number}") for number in range(3)])
-STEPS = st.integers(-3, 3)
+STEPS = st.integers(-2, 2)
 
 Decide = Callable[[Owner, Occasion], Decision]
 
@@ -68,22 +68,23 @@ class Logins(RuleBasedStateMachine):
         assert self.shown is not None
         return otp.from_base32(self.shown.provisioning)
 
-    @rule(seconds=st.sampled_from([1, 15, 30, 31, 90, 300, 899]))
+    @initialize(flow=FLOWS)
+    def a_login_must_enroll(self, flow: FlowId) -> None:
+        self.enrollment_shown(self.decide(flow, lambda owner, occasion: start(owner, ACCOUNT, occasion, self.vault)))
+
+    @rule(seconds=st.sampled_from([10, 30, 90, 900]))
     def time_passes(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
         if self.last is not None and not issubclass(self.last[2], OtpVerified | EnrollmentConfirmed):
             self.last = None  # only a yes stays what it was, however late its message comes again
 
-    @rule(flow=FLOWS)
-    def a_login_must_enroll(self, flow: FlowId) -> None:
-        self.enrollment_shown(self.decide(flow, lambda owner, occasion: start(owner, ACCOUNT, occasion, self.vault)))
+    @rule(flow=FLOWS, is_new=st.booleans())
+    def the_page_is_loaded(self, flow: FlowId, *, is_new: bool) -> None:
+        if is_new:
+            self.a_login_must_enroll(flow)
+        else:
+            self.enrollment_shown(self.decide(flow, lambda owner, occasion: resume(owner, occasion, self.vault)))
 
-    @precondition(lambda self: self.shown)
-    @rule(flow=FLOWS)
-    def the_page_is_reloaded(self, flow: FlowId) -> None:
-        self.enrollment_shown(self.decide(flow, lambda owner, occasion: resume(owner, occasion, self.vault)))
-
-    @precondition(lambda self: self.shown)
     @rule(flow=FLOWS, steps=STEPS)
     def a_first_code_is_typed(self, flow: FlowId, steps: int) -> None:
         code = self.code(steps)
@@ -102,7 +103,6 @@ class Logins(RuleBasedStateMachine):
             assert before.active
             assert not before.confirmed_by(flow)
 
-    @precondition(lambda self: self.shown)
     @rule(flow=FLOWS, steps=STEPS)
     def a_code_is_typed(self, flow: FlowId, steps: int) -> None:
         code, before = self.code(steps), self.owner
@@ -204,4 +204,4 @@ class Logins(RuleBasedStateMachine):
 
 
 TestLogins = Logins.TestCase
-TestLogins.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestLogins.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
