@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from ops.traffic import Traffic, told_by, traffic
+from ops.traffic import Traffic, received, told_by, traffic
+from shared.contracts.catalogue import EVENTS
 from shared.contracts.message import Command, Event, Message
 from shared.contracts.vocabulary import Service
 from shared.runtime import topology
@@ -33,12 +34,14 @@ def document(service: Service) -> Document:
         "defaultContentType": "application/json",
         "channels": _channels(service, found, sent),
         "operations": _operations(service, found, sent),
-        "components": _components(dict.fromkeys((*found.reads, *sent, *found.answers))),
+        "components": _components(dict.fromkeys((*received(service), *sent, *found.answers))),
     }
 
 
 def _channels(service: Service, found: Traffic, sent: Sequence[type[Message]]) -> Document:
     channels = {_queue(service, kind): _queue_channel(service, kind) for kind in found.reads}
+    if found.hears_everything:
+        channels |= _channel_of_everything(service)
     channels |= {kind.topic: _exchange_channel(kind) for kind in sent}
     if found.answers:
         channels[REPLIES] = {
@@ -54,12 +57,20 @@ def _queue(service: Service, kind: type[Message]) -> str:
 
 
 def _queue_channel(service: Service, kind: type[Message]) -> Document:
-    name = _queue(service, kind)
+    return _channel_of(_queue(service, kind), kind.topic, (kind,))
+
+
+def _channel_of_everything(service: Service) -> Document:
+    name, _ = topology.everything_queue(service)
+    return {name: _channel_of(name, "#", tuple(EVENTS.values()))}
+
+
+def _channel_of(name: str, address: str, kinds: Sequence[type[Message]]) -> Document:
     queue = {"name": name, "durable": True, "exclusive": False, "autoDelete": False}
     return {
-        "address": kind.topic,
+        "address": address,
         "title": f"Queue {name}",
-        "messages": {kind.__name__: _ref("messages", kind)},
+        "messages": {kind.__name__: _ref("messages", kind) for kind in kinds},
         "bindings": {"amqp": {"is": "queue", "queue": queue, "bindingVersion": _BINDING_VERSION}},
     }
 
@@ -77,6 +88,13 @@ def _exchange_channel(kind: type[Message]) -> Document:
 
 def _operations(service: Service, found: Traffic, sent: Sequence[type[Message]]) -> Document:
     receiving = {f"receive{kind.__name__}": _operation("receive", _queue(service, kind), kind) for kind in found.reads}
+    if found.hears_everything:
+        name, _ = topology.everything_queue(service)
+        receiving["receiveEverything"] = {
+            "action": "receive",
+            "summary": "Every event there is, whatever it tells.",
+            "channel": {"$ref": f"#/channels/{name}"},
+        }
     sending = {f"send{kind.__name__}": _operation("send", kind.topic, kind) for kind in sent}
     for kind in found.asks:
         sending[f"send{kind.__name__}"]["reply"] = {

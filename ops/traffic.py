@@ -15,6 +15,7 @@ SERVICES = Path(__file__).resolve().parent.parent / "services"
 
 _MESSAGES: dict[str, type[Message]] = {kind.__name__: kind for kind in (*COMMANDS.values(), *EVENTS.values())}
 _REGISTERS = {"does", "hears"}
+_REGISTERS_ALL = "hears_everything"
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Traffic:
     """What it understands of what comes to its reply queue; nothing for a service that asks nothing."""
     made: tuple[type[Event], ...]
     """The events that its source makes. What it may tell stands in the contract, as `by`."""
+    hears_everything: bool
+    """Whether all events come out of one queue of it, besides what it `reads`."""
 
 
 def services() -> list[Service]:
@@ -40,6 +43,7 @@ def services() -> list[Service]:
 def traffic(service: Service) -> Traffic:
     """Read the source of a service for the messages that it handles, makes and understands."""
     reads, made, named = set[type[Message]](), set[type[Message]](), set[type[Message]]()
+    hears_everything = False
     for module in sorted((SERVICES / service).rglob("*.py")):
         tree = ast.parse(module.read_text())
         known = dict(_imported(tree))
@@ -48,6 +52,8 @@ def traffic(service: Service) -> Traffic:
                 reads |= {known[argument.id] for argument in node.args if isinstance(argument, ast.Name)}
             elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in known:
                 made.add(known[node.func.id])
+            elif isinstance(node, ast.Attribute) and node.attr == _REGISTERS_ALL:
+                hears_everything = True
         named |= set(known.values())
     reads |= {kind for kind in COMMANDS.values() if kind.__module__ == readiness.__name__ and kind.to is service}
     asks = tuple(kind for kind in COMMANDS.values() if kind in made)
@@ -56,6 +62,7 @@ def traffic(service: Service) -> Traffic:
         asks=asks,
         answers=tuple(kind for kind in ANSWERS.values() if kind in named) if asks else (),
         made=tuple(kind for kind in EVENTS.values() if kind in made),
+        hears_everything=hears_everything,
     )
 
 
@@ -65,8 +72,15 @@ def told_by(service: Service) -> tuple[type[Event], ...]:
 
 
 def readers_of(message: type[Message]) -> list[Service]:
-    """The services that have a queue for this kind of message."""
-    return [service for service in services() if message in traffic(service).reads]
+    """The services that find this kind of message in a queue."""
+    return [service for service in services() if message in received(service)]
+
+
+def received(service: Service) -> tuple[type[Message], ...]:
+    """All that comes out of the queues of a service."""
+    found = traffic(service)
+    events = tuple(EVENTS.values()) if found.hears_everything else ()
+    return tuple(dict.fromkeys((*found.reads, *events)))
 
 
 def _imported(tree: ast.Module) -> Iterator[tuple[str, type[Message]]]:

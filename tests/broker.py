@@ -15,10 +15,13 @@ from shared.contracts.vocabulary import Service
 from shared.runtime import topology
 from shared.runtime.messaging import Envelope, Letter
 
-WORK_QUEUES = tuple(
-    topology.work_queue(service, message).name
-    for service in Service
-    for message in (*COMMANDS.values(), *EVENTS.values())
+WORK_QUEUES = (
+    *(
+        topology.work_queue(service, message).name
+        for service in Service
+        for message in (*COMMANDS.values(), *EVENTS.values())
+    ),
+    *(topology.everything_queue(service)[0] for service in Service),
 )
 
 
@@ -56,6 +59,12 @@ class Broker:
             await asyncio.gather(*(channel.queue_delete(name) for name in WORK_QUEUES))
             for shared in (topology.RETRY, topology.PARKED):
                 await (await channel.get_queue(shared)).purge()
+
+    async def declare(self, reader: Service, message: type[Message]) -> None:
+        """Make the queue of a reader that is not there yet, as he will."""
+        queue = topology.work_queue(reader, message)
+        made = await self._channel.declare_queue(queue.name, durable=True, arguments=dict(queue.arguments or {}))
+        await made.bind(topology.exchange_of(message), message.topic)
 
     async def send(self, message: Message, envelope: Envelope | None = None) -> None:
         """Publish a message as a service would."""

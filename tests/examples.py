@@ -30,6 +30,7 @@ from shared.contracts.enrollment import (
     ResumeEnrollment,
     VerifyOtp,
 )
+from shared.contracts.gateway import LoginCancelled, SessionEnded, SessionEnding, SessionStarted
 from shared.contracts.message import Message, OfUser
 from shared.contracts.policy import (
     AccessGranted,
@@ -43,6 +44,7 @@ from shared.contracts.policy import (
     OtpRequired,
     Rule,
     SkipEnrollment,
+    TenantPlaced,
     TenantsImported,
 )
 from shared.contracts.readiness import (
@@ -185,9 +187,19 @@ def messages(person: Person = ADA, flow: FlowId = FLOW, at: datetime = NOON) -> 
             after=Mode.REQUIRED,
             policy_revision=1,
         ),
+        TenantPlaced(occurred_at=at, tenant_id=person.tenant_id, parent=RESELLER, root=VENDOR, policy_revision=1),
         ImportTenants(flow_id=flow, tenants=TENANTS, check_only=False),
         TenantsImported(**told, created=len(TENANTS), changed=0),
         AuthenticatorsNoted(**told, added=1),
+        SessionStarted(
+            **fact,
+            session_id="a session",
+            amr=(AuthenticationMethod.PASSWORD, AuthenticationMethod.OTP),
+            assurance=2,
+            expires_at=at + timedelta(hours=24),
+        ),
+        SessionEnded(**fact, session_id="a session", reason=SessionEnding.SIGNED_OUT),
+        LoginCancelled(**fact),
         ReportAuthReadiness(flow_id=flow),
         ReportPolicyReadiness(flow_id=flow),
         ReportEnrollmentReadiness(flow_id=flow),

@@ -31,6 +31,7 @@ def app() -> FastAPI:
         sessions,
         Lifetimes(settings.flow_ttl, settings.session_ttl),
         now,
+        runtime.tell,
     )
 
     async def prepare() -> None:

@@ -1,6 +1,7 @@
 """The conversation of a login: what is asked of the services, and what each of their answers means to a browser."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import uuid4
@@ -21,6 +22,7 @@ from shared.contracts.enrollment import (
     ResumeEnrollment,
     VerifyOtp,
 )
+from shared.contracts.gateway import LoginCancelled, SessionEnded, SessionEnding, SessionStarted
 from shared.contracts.message import Command, Event, InFlow, OfUser
 from shared.contracts.policy import AccessGranted, OtpRequired, SkipEnrollment
 from shared.contracts.refusals import RefusalCode, RequestRefused
@@ -82,6 +84,8 @@ class Conversation:
     sessions: Sessions
     lifetimes: Lifetimes
     clock: Clock
+    tell: Callable[[Event, str], None]
+    """For the audit trail: nobody waits for it."""
 
     async def begin(self, username: str, password: str) -> tuple[Enrolling | Challenged, str] | Granted:
         """Judge a password; a login that goes on comes with the token of its flow. A failed one leaves nothing."""
@@ -98,6 +102,7 @@ class Conversation:
             case AccessGranted():
                 session, token = self._session(answer)
                 await self.sessions.add(session)
+                self._tell_started(session)
                 return Granted(session, token, self._recovery_codes(answer))
             case LoginFailed():
                 raise Problem(Code.INVALID_CREDENTIALS)
@@ -182,8 +187,26 @@ class Conversation:
 
     async def cancel(self, token: str | None) -> None:
         """End the login of this browser, if there is one."""
-        if token is not None:
-            await self.flows.abandon(digest(token))
+        flow = None if token is None else await self.flows.abandon(digest(token))
+        if flow is not None:
+            told = LoginCancelled(
+                occurred_at=self.clock(), flow_id=flow.flow_id, tenant_id=flow.tenant_id, user_id=flow.user_id
+            )
+            self.tell(told, flow.flow_id)
+
+    async def end_session(self, token: str | None, reason: SessionEnding) -> None:
+        """End the session of this browser, if there is one."""
+        session = None if token is None else await self.sessions.end(digest(token))
+        if session is not None:
+            told = SessionEnded(
+                occurred_at=self.clock(),
+                flow_id=session.flow_id,
+                tenant_id=session.tenant_id,
+                user_id=session.user_id,
+                session_id=session.session_id,
+                reason=reason,
+            )
+            self.tell(told, session.flow_id)
 
     async def _flow(self, token: str | None, state: FlowState | None = None) -> Flow:
         flow = None if token is None else await self.flows.of_token(digest(token))
@@ -230,6 +253,7 @@ class Conversation:
         if not await self.flows.end(flow):
             await self.sessions.end(session.token_hash)
             raise Problem(Code.NO_LOGIN)
+        self._tell_started(session)
         return Granted(session, token, codes)
 
     def _session(self, granted: AccessGranted) -> tuple[Session, str]:
@@ -252,6 +276,19 @@ class Conversation:
             last_seen=now,
         )
         return session, token
+
+    def _tell_started(self, session: Session) -> None:
+        told = SessionStarted(
+            occurred_at=session.authenticated_at,
+            flow_id=session.flow_id,
+            tenant_id=session.tenant_id,
+            user_id=session.user_id,
+            session_id=session.session_id,
+            amr=session.amr,
+            assurance=session.assurance,
+            expires_at=session.expires_at,
+        )
+        self.tell(told, session.flow_id)
 
     def _recovery_codes(self, granted: AccessGranted) -> list[str] | None:
         if granted.recovery_codes is None:

@@ -104,6 +104,7 @@ class Flows:
         )
         return ended is not None
 
-    async def abandon(self, token_hash: str) -> None:
-        """Forget the login of the browser with this token, whatever its state."""
-        await self._flows.delete_one({"token_hash": token_hash})
+    async def abandon(self, token_hash: str) -> Flow | None:
+        """Forget the login of the browser with this token, whatever its state; it is returned, if there was one."""
+        found = await self._flows.find_one_and_delete({"token_hash": token_hash})
+        return None if found is None else _FLOW.validate_python(found)

@@ -92,9 +92,10 @@ class Sessions:
             )
         return session
 
-    async def end(self, token_hash: str) -> None:
-        """End the session of the browser with this token."""
-        await self._sessions.delete_one({"_id": token_hash})
+    async def end(self, token_hash: str) -> Session | None:
+        """End the session of the browser with this token; it is returned, if there was one."""
+        found = await self._sessions.find_one_and_delete({"_id": token_hash})
+        return None if found is None else _SESSION.validate_python(found)
 
     async def must_step_up(self, session: Session) -> bool:
         """Whether enforcement was raised since this session was granted, beyond what it shows."""

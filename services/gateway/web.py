@@ -53,7 +53,7 @@ def web(
     cookies = Cookies(secure=cookie_secure)
     api = APIRouter(prefix=_API)
     api.include_router(login.routes(conversation, cookies))
-    api.include_router(session.routes(conversation.sessions, cookies))
+    api.include_router(session.routes(conversation, cookies))
 
     @api.get("/docs", include_in_schema=False)
     async def documentation() -> HTMLResponse:

@@ -199,8 +199,11 @@ class Store:
         for tenant in taking.tenants:
             fields: Document = _TENANT.dump_python(tenant, exclude={"tenant_id"})
             updates[tenant.tenant_id] = {"$set": fields}
+        told: dict[TenantId, list[Event]] = {}
         for event in taking.events:
-            updates.setdefault(event.tenant_id, {}).update(self._outbox.entries(event))
+            told.setdefault(event.tenant_id, []).append(event)
+        for tenant_id, events in told.items():
+            updates.setdefault(tenant_id, {}).update(self._outbox.entries(*events))
         if not updates:
             return
         edition: Document = _EDITION.dump_python(taking.edition)

@@ -40,6 +40,8 @@ class Event(Message):
     """Whether a waiting caller is told too, through the reply queue that travels with the conversation."""
     kept: ClassVar[bool] = False
     """Whether it must be heard: written with the state it tells of (outbox), and never dropped for being late."""
+    recorded: ClassVar[bool] = True
+    """Whether it belongs in the audit trail: everything does that says something of a user, an account or a login."""
 
     occurred_at: AwareDatetime
 

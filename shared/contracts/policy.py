@@ -107,6 +107,25 @@ class EnforcementChanged(Event):
         return self.tenant_id
 
 
+class TenantPlaced(Event):
+    """An account has its place in a tree: it is new, or it or an account above it has moved."""
+
+    topic = "tenant.placed.v1"
+    by = frozenset({Service.POLICY})
+    kept = True
+
+    tenant_id: TenantId
+    parent: TenantId | None
+    root: TenantId
+    """The account at the top of its tree: itself, where it has no parent."""
+    policy_revision: int
+
+    @property
+    def subject(self) -> str:
+        """The tenant."""
+        return self.tenant_id
+
+
 class ImportedTenant(BaseModel):
     """An account as a directory names it."""
 

@@ -31,6 +31,7 @@ class ReadinessReported(InFlow, Event):
     topic = "readiness.reported.v1"
     by = frozenset({Service.AUTH, Service.POLICY, Service.ENROLLMENT})
     answer = True
+    recorded = False
 
     service: Service
     missing: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ from typing import ClassVar
 from pydantic import BaseModel
 
 from shared.contracts.message import Event
-from shared.contracts.vocabulary import FlowId, Service
+from shared.contracts.vocabulary import FlowId, Service, TenantId, UserId
 
 
 class RefusalCode(StrEnum):
@@ -69,6 +69,8 @@ class RequestRefused(Event):
     answer = True
 
     flow_id: FlowId
+    tenant_id: TenantId | None = None
+    user_id: UserId | None = None
     code: RefusalCode
     detail: str
     problems: tuple[Problem, ...] = ()

@@ -14,7 +14,14 @@ FlowId = NewType("FlowId", str)
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256, strip_whitespace=True)]
 """What a person calls a tenant, a user or himself."""
 
-Sealed = Annotated[str, StringConstraints(max_length=96 * 1024)]
+
+class _Seal:
+    """Marks a sealed value in an annotation, so that it can be told from other text."""
+
+
+SEAL = _Seal()
+
+Sealed = Annotated[str, StringConstraints(max_length=96 * 1024), SEAL]
 """A secret that only its recipient can open (`shared.crypto.sealing`); safe to be seen on any queue."""
 
 
@@ -25,6 +32,7 @@ class Service(StrEnum):
     AUTH = "auth"
     POLICY = "policy"
     ENROLLMENT = "enrollment"
+    AUDIT = "audit"
 
 
 class TenantKind(StrEnum):

@@ -10,9 +10,8 @@ from typing import Any
 
 import structlog
 from faststream.rabbit.annotations import RabbitMessage
-from pydantic import ValidationError
 
-from shared.contracts.message import Event, Message
+from shared.contracts.message import Event, Message, OfUser
 from shared.contracts.refusals import Refused, RequestRefused
 from shared.contracts.vocabulary import FlowId
 from shared.crypto.sealing import SealBroken
@@ -20,12 +19,10 @@ from shared.runtime import topology
 from shared.runtime.clock import Clock
 from shared.runtime.messaging import Envelope, Letter, Messenger, Unreachable, conversing
 from shared.runtime.metrics import MESSAGES
+from shared.runtime.parking import own, parked, wrong_fields
 from shared.runtime.router import Reading
 
 _log = structlog.get_logger(__name__)
-
-_OWN_HEADERS = ("x-message-id", "x-deadline", "x-attempt")
-"""What goes on with a message that is retried or parked. `CC` does not, or the broker would copy it again."""
 
 
 class Outcome(StrEnum):
@@ -86,7 +83,7 @@ class Reader:
                 if event is not None:
                     await self._messenger.send(Letter.telling(event))
         except Refused as refusal:
-            await self._refuse(refusal, envelope)
+            await self._refuse(refusal, message, envelope)
             return Outcome.REFUSED
         except SealBroken as error:
             return await self._malformed(incoming, error)
@@ -96,10 +93,12 @@ class Reader:
             return await self._fault(incoming, fault)
         return Outcome.DONE
 
-    async def _refuse(self, refusal: Refused, envelope: Envelope) -> None:
+    async def _refuse(self, refusal: Refused, message: Message, envelope: Envelope) -> None:
         answer = RequestRefused(
             occurred_at=self._clock(),
             flow_id=FlowId(envelope.correlation_id),
+            tenant_id=message.tenant_id if isinstance(message, OfUser) else None,
+            user_id=message.user_id if isinstance(message, OfUser) else None,
             code=refusal.code,
             detail=refusal.detail,
             problems=refusal.problems,
@@ -107,14 +106,10 @@ class Reader:
         await self._messenger.send(Letter.telling(answer))
 
     async def _malformed(self, incoming: RabbitMessage, error: ValueError) -> Outcome:
-        """Park it with the names of the fields that are wrong. The values may be secrets and are not looked at."""
-        where = (
-            [".".join(map(str, e["loc"])) or "body" for e in error.errors(include_input=False, include_url=False)]
-            if isinstance(error, ValidationError)
-            else [type(error).__name__]
-        )
-        _log.error("malformed message is parked", queue=self._queue, fields=where[:10])
-        await self._park(incoming, "malformed", ", ".join(where[:10]))
+        """Park it with the names of the fields that are wrong."""
+        fields = wrong_fields(error)
+        _log.error("malformed message is parked", queue=self._queue, fields=fields)
+        await self._park(incoming, "malformed", fields)
         return Outcome.MALFORMED
 
     async def _fault(self, incoming: RabbitMessage, fault: Exception) -> Outcome:
@@ -128,13 +123,8 @@ class Reader:
         return Outcome.RETRIED
 
     async def _park(self, incoming: RabbitMessage, reason: str, detail: str) -> None:
-        headers = {
-            "x-parked-reason": reason,
-            "x-parked-detail": detail,
-            "x-parked-queue": self._queue,
-            "x-parked-at": int(self._clock().timestamp() * 1000),
-        }
-        await self._messenger.send(self._again(incoming, topology.PARKED, headers))
+        letter = self._again(incoming, topology.PARKED, {})
+        await self._messenger.send(parked(letter, self._queue, reason, detail, self._clock()))
 
     def _again(self, incoming: RabbitMessage, exchange: str, headers: dict[str, Any]) -> Letter:
         """The same message, for another exchange; the retry queue gives it back to the queue its routing key names."""
@@ -144,6 +134,6 @@ class Reader:
             body=incoming.body,
             correlation_id=incoming.raw_message.correlation_id or "",
             reply_to=incoming.reply_to or None,
-            headers={name: incoming.headers[name] for name in _OWN_HEADERS if name in incoming.headers} | headers,
+            headers=own(incoming.headers) | headers,
             must_arrive=True,
         )

@@ -1,6 +1,6 @@
 """A router says what a service does when it is told something; each line of it becomes a reader of one queue."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ Told = Event | tuple[Event, ...] | None
 
 M = TypeVar("M", bound=Message)
 Handler = Callable[[M], Awaitable[Told]]
+BatchHandler = Callable[[Sequence[Event]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Router:
         """Start with nothing."""
         self.service = service
         self.readings: list[Reading] = []
+        self.everything: BatchHandler | None = None
 
     def does(self, command: type[Command]) -> Callable[[Handler[M]], Handler[M]]:
         """Register the handler of a command that is addressed to this service."""
@@ -40,6 +42,11 @@ class Router:
     def hears(self, event: type[Event]) -> Callable[[Handler[M]], Handler[M]]:
         """Register the handler of an event that concerns this service."""
         return self._reads(event)
+
+    def hears_everything(self, handler: BatchHandler) -> BatchHandler:
+        """Register the handler of all events there are; it is given many at once, and tells nothing."""
+        self.everything = handler
+        return handler
 
     def _reads(self, message: type[Message]) -> Callable[[Handler[M]], Handler[M]]:
         def register(handler: Handler[M]) -> Handler[M]:

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from shared.contracts.message import Command
+from shared.contracts.message import Command, Event
 from shared.contracts.readiness import (
     ReadinessReported,
     ReportAuthReadiness,
@@ -25,6 +25,7 @@ from shared.contracts.readiness import (
 )
 from shared.contracts.vocabulary import Service
 from shared.runtime import logs, topology
+from shared.runtime.batches import BatchReader
 from shared.runtime.caller import Caller
 from shared.runtime.clock import now
 from shared.runtime.messaging import Messenger, RabbitMessenger, TransportError, Unreachable
@@ -33,6 +34,7 @@ from shared.runtime.outbox import Outbox, relay
 from shared.runtime.reader import Reader
 from shared.runtime.router import Router
 from shared.runtime.settings import Settings
+from shared.runtime.telling import Teller
 
 _log = structlog.get_logger(__name__)
 
@@ -84,7 +86,9 @@ class Runtime:
         self.messenger = RabbitMessenger()
         self._outboxes: list[Outbox] = []
         self._callers: list[Caller] = []
+        self._teller = Teller(self.messenger)
         self._broker: RabbitBroker | None = None
+        self._batches: BatchReader | None = None
         self._prepared = False
 
     @property
@@ -104,6 +108,11 @@ class Runtime:
         self._callers.append(caller)
         return caller
 
+    @property
+    def tell(self) -> Callable[[Event, str], None]:
+        """Tells an event, in the conversation of this correlation id, that nobody waits for."""
+        return self._teller.tell
+
     async def missing(self) -> tuple[str, ...]:
         """What this process waits for; nothing when it can do its work."""
         missing = [] if self._prepared and self.messenger.is_open else ["rabbitmq"]
@@ -115,13 +124,14 @@ class Runtime:
 
     def app(self, router: Router, prepare: Callable[[], Awaitable[None]]) -> Starlette:
         """The service as an ASGI application: messages are its work, HTTP tells how it is."""
-        report = _READINESS[self.service]
 
-        @router.does(report)
         async def report_readiness(command: Any) -> ReadinessReported:
             return ReadinessReported(
                 occurred_at=now(), flow_id=command.flow_id, service=self.service, missing=await self.missing()
             )
+
+        if self.service in _READINESS:
+            router.does(_READINESS[self.service])(report_readiness)
 
         async def readyz(_: Request) -> Response:
             missing = await self.missing()
@@ -168,6 +178,14 @@ class Runtime:
             await self.messenger.open(url)
         for caller in self._callers:
             await caller.open()
+        if router.readings:
+            await self._attach(router, url)
+        if router.everything is not None:
+            batches = BatchReader(self.service, router.everything, self.messenger, now)
+            await batches.open(url)
+            self._batches = batches
+
+    async def _attach(self, router: Router, url: str) -> None:
         broker = RabbitBroker(
             url,
             reconnect_interval=1,
@@ -192,8 +210,11 @@ class Runtime:
                 await task
         if self._broker is not None:
             await self._broker.stop()
+        if self._batches is not None:
+            await self._batches.close()
         for caller in self._callers:
             await caller.close()
+        await self._teller.close()
         await self.messenger.close()
         await self.mongo.close()
 

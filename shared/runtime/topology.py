@@ -64,6 +64,14 @@ def work_queue(reader: Service, message: type[Message]) -> RabbitQueue:
     )
 
 
+def everything_queue(reader: Service) -> tuple[str, dict[str, Any]]:
+    """The name and arguments of the one queue in which a service finds every event, in the order of their arrival.
+
+    One instance reads it at a time, and another takes over when that is gone: the order stays one order.
+    """
+    return f"{reader}.events", {**_QUORUM, **_WORK, "x-single-active-consumer": True}
+
+
 async def declare(channel: AbstractChannel) -> None:
     """Declare what all services share. Work queues are declared by their readers."""
     await channel.declare_exchange(COMMANDS, ExchangeType.DIRECT, durable=True)

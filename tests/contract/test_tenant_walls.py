@@ -18,6 +18,13 @@ FILTERING = {
 }
 
 WITHOUT_A_TENANT = {
+    "audit.store._record": "an event is known by its id, and the head of a chain is of a whole tree of accounts",
+    "audit.store._placed": "accounts are the tenants themselves, and stand in a tree",
+    "audit.store._heads_of": "a chain is of a whole tree of accounts",
+    "audit.store.heads": "the same",
+    "audit.store.chains": "the trail is examined as a whole",
+    "audit.store.latest": "an operator may ask for all accounts",
+    "audit.store.since": "the same",
     "auth.store.user_named": "who stands at the door has not said whose user he is",
     "auth.store._known": "an import must find out that a username belongs to another tenant",
     "gateway.flows.of_token": "the browser shows a token of 256 bits, and the flow says whose it is",

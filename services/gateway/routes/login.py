@@ -8,7 +8,7 @@ from services.gateway.conversation import Challenged, Conversation, Enrolling, G
 from services.gateway.cookies import Cookies
 from services.gateway.forms import ConfirmationForm, FlowView, LoginForm, OtpForm
 from services.gateway.problems import Code, documented
-from services.gateway.tokens import digest
+from shared.contracts.gateway import SessionEnding
 
 _EVERYWHERE = (Code.CROSS_SITE, Code.UNAVAILABLE)
 _WITH_A_BODY = (*_EVERYWHERE, Code.TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE, Code.INVALID_REQUEST)
@@ -90,6 +90,5 @@ async def _signed_in(
     cookies.session.give(response, granted.token, granted.session.expires_at - conversation.clock())
     if cookies.flow.of(request) is not None:
         cookies.flow.end(response)
-    if before := cookies.session.of(request):
-        await conversation.sessions.end(digest(before))
+    await conversation.end_session(cookies.session.of(request), SessionEnding.REPLACED)
     return FlowView.authenticated(granted.session, granted.recovery_codes)

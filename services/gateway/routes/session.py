@@ -2,16 +2,18 @@
 
 from fastapi import APIRouter, Request, Response, status
 
+from services.gateway.conversation import Conversation
 from services.gateway.cookies import Cookies
 from services.gateway.forms import SessionView
 from services.gateway.problems import Code, Problem, documented
-from services.gateway.sessions import Sessions
 from services.gateway.tokens import digest
+from shared.contracts.gateway import SessionEnding
 
 
-def routes(sessions: Sessions, cookies: Cookies) -> APIRouter:
+def routes(conversation: Conversation, cookies: Cookies) -> APIRouter:
     """The addresses under `/session`."""
     router = APIRouter(prefix="/session", tags=["session"])
+    sessions = conversation.sessions
 
     @router.get("", responses=documented(Code.NO_SESSION, Code.STEP_UP_REQUIRED, Code.UNAVAILABLE))
     async def show(request: Request) -> SessionView:
@@ -27,8 +29,7 @@ def routes(sessions: Sessions, cookies: Cookies) -> APIRouter:
     @router.delete("", status_code=status.HTTP_204_NO_CONTENT, responses=documented(Code.CROSS_SITE, Code.UNAVAILABLE))
     async def end(request: Request, response: Response) -> None:
         """Sign out."""
-        if token := cookies.session.of(request):
-            await sessions.end(digest(token))
+        await conversation.end_session(cookies.session.of(request), SessionEnding.SIGNED_OUT)
         cookies.session.end(response)
 
     return router

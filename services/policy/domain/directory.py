@@ -7,7 +7,7 @@ from datetime import datetime
 
 from services.policy.domain.enforcement import Tenant, resolve
 from shared.contracts.message import MessageId
-from shared.contracts.policy import EnforcementChanged, ImportedTenant, ImportTenants
+from shared.contracts.policy import EnforcementChanged, ImportedTenant, ImportTenants, TenantPlaced
 from shared.contracts.refusals import AccessDenied, ImportRejected, Problem
 from shared.contracts.vocabulary import Mode, TenantId, TenantKind
 
@@ -36,7 +36,7 @@ class Taking:
     changed: int
     edition: Edition
     tenants: tuple[Tenant, ...] = ()
-    events: tuple[EnforcementChanged, ...] = ()
+    events: tuple[TenantPlaced | EnforcementChanged, ...] = ()
 
 
 def take(stored: Mapping[TenantId, Tenant], edition: Edition, command: ImportTenants, now: datetime) -> Taking:
@@ -59,7 +59,8 @@ def take(stored: Mapping[TenantId, Tenant], edition: Edition, command: ImportTen
     if command.check_only or not written:
         return Taking(created, changed, edition)
     after = {**stored, **{tenant.tenant_id: tenant for tenant in written}}
-    events = tuple(_switched(stored, after, revision, now))
+    placed, switched = _placed(stored, after, revision, now), _switched(stored, after, revision, now)
+    events: tuple[TenantPlaced | EnforcementChanged, ...] = (*placed, *switched)
     return Taking(created, changed, Edition(revision, command.id, created, changed), written, events)
 
 
@@ -102,6 +103,37 @@ def _is_above_itself(tenant: Tenant, tenants: Mapping[TenantId, Tenant]) -> bool
         seen.add(here)
         here = tenants[here].parent if here in tenants else None
     return False
+
+
+def _placed(
+    before: Mapping[TenantId, Tenant], after: Mapping[TenantId, Tenant], revision: int, now: datetime
+) -> Iterator[TenantPlaced]:
+    """Tell of every account that is new, or has another parent or another root: it moved, or one above it did."""
+    roots_before, roots = _roots(before), _roots(after)
+    for tenant_id, tenant in after.items():
+        was = before.get(tenant_id)
+        if was is None or was.parent != tenant.parent or roots_before[tenant_id] != roots[tenant_id]:
+            yield TenantPlaced(
+                occurred_at=now,
+                tenant_id=tenant_id,
+                parent=tenant.parent,
+                root=roots[tenant_id],
+                policy_revision=revision,
+            )
+
+
+def _roots(tenants: Mapping[TenantId, Tenant]) -> dict[TenantId, TenantId]:
+    """The account at the top of each tree; where the line upwards is broken, the last one that is known."""
+    roots: dict[TenantId, TenantId] = {}
+    for tenant_id in tenants:
+        line: dict[TenantId, None] = {}
+        here: TenantId | None = tenant_id
+        while here is not None and here in tenants and here not in roots and here not in line:
+            line[here] = None
+            here = tenants[here].parent
+        root = roots[here] if here in roots else next(reversed(line))
+        roots.update(dict.fromkeys(line, root))
+    return roots
 
 
 def _switched(

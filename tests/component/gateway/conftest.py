@@ -14,7 +14,7 @@ from services.gateway.conversation import Conversation, Lifetimes
 from services.gateway.web import web
 from shared.contracts.auth import VerifyPassword
 from shared.contracts.enrollment import EnrollmentStarted, Provisioning
-from shared.contracts.message import Command
+from shared.contracts.message import Command, Event
 from shared.contracts.policy import AccessGranted, OtpRequired
 from shared.contracts.vocabulary import AuthenticationMethod, AuthenticatorId, FlowId, Service
 from tests.component.gateway.fakes import FakeCaller, FakeFlows, FakeSessions
@@ -37,6 +37,8 @@ class World:
     clock: ToldClock = field(default_factory=lambda: ToldClock(NOON))
     caller: FakeCaller = field(default_factory=FakeCaller)
     missing: tuple[str, ...] = ()
+    told: list[Event] = field(default_factory=list)
+    """What the gateway told for the audit trail."""
 
     def __post_init__(self) -> None:
         self.flows = FakeFlows(self.clock)
@@ -51,6 +53,7 @@ class World:
             self.sessions,
             LIFETIMES,
             self.clock,
+            lambda event, _: self.told.append(event),
         )
         return web(conversation, self._missing, cookie_secure=cookie_secure)
 

@@ -70,8 +70,9 @@ class FakeFlows(Flows):
         del self.kept[flow.flow_id]
         return True
 
-    async def abandon(self, token_hash: str) -> None:
-        self.kept = {key: flow for key, flow in self.kept.items() if flow.token_hash != token_hash}
+    async def abandon(self, token_hash: str) -> Flow | None:
+        found = next((flow for flow in self.kept.values() if flow.token_hash == token_hash), None)
+        return None if found is None else self.kept.pop(found.flow_id)
 
     def _stands(self, flow: Flow) -> bool:
         kept = self.kept.get(flow.flow_id)
@@ -104,9 +105,9 @@ class FakeSessions(Sessions):
             self.kept[token_hash] = replace(session, last_seen=now)
         return session
 
-    async def end(self, token_hash: str) -> None:
+    async def end(self, token_hash: str) -> Session | None:
         self._reach()
-        self.kept.pop(token_hash, None)
+        return self.kept.pop(token_hash, None)
 
     async def must_step_up(self, session: Session) -> bool:
         enforced = self._enforced.get(session.tenant_id)

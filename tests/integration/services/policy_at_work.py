@@ -85,7 +85,9 @@ class Policy:
         return found
 
     def told(self) -> list[EnforcementChanged]:
-        return [EnforcementChanged.model_validate_json(letter.body) for letter in self.messenger.letters]
+        """What was told of enforcement."""
+        letters = [letter for letter in self.messenger.letters if letter.routing_key == EnforcementChanged.topic]
+        return [EnforcementChanged.model_validate_json(letter.body) for letter in letters]
 
     async def waiting(self) -> list[str]:
         """The accounts of which something is still to be told."""

@@ -164,8 +164,10 @@ async def test_a_flow_that_is_given_up_is_gone_and_no_other(flows: Flows) -> Non
     await flows.add(flow())
     await flows.add(flow(flow_id=FlowId("another"), token_hash="another digest"))
 
-    await flows.abandon("a digest")
+    abandoned = await flows.abandon("a digest")
 
+    assert abandoned == flow()
+    assert await flows.abandon("a digest") is None
     assert await flows.of_token("a digest") is None
     assert await flows.of_token("another digest") is not None
 
@@ -224,8 +226,10 @@ async def test_the_last_use_is_written_once_a_minute(sessions: Sessions, clock: 
 async def test_a_session_that_was_ended_is_gone(sessions: Sessions) -> None:
     await sessions.add(session())
 
-    await sessions.end("a digest")
+    ended = await sessions.end("a digest")
 
+    assert ended == session()
+    assert await sessions.end("a digest") is None
     assert await sessions.of_token("a digest") is None
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from services.policy.domain.directory import MOST_PROBLEMS, Edition, Taking, take
 from services.policy.domain.enforcement import Tenant, resolve
 from shared.contracts.message import MessageId
-from shared.contracts.policy import ImportedTenant, ImportTenants, Rule
+from shared.contracts.policy import EnforcementChanged, ImportedTenant, ImportTenants, Rule, TenantPlaced
 from shared.contracts.refusals import ImportRejected
 from shared.contracts.vocabulary import Mode, TenantId, TenantKind
 from tests.examples import (
@@ -48,6 +48,15 @@ def written(stored: Stored, taking: Taking) -> Stored:
     return {**stored, **{tenant.tenant_id: tenant for tenant in taking.tenants}}
 
 
+def switched(taking: Taking) -> list[EnforcementChanged]:
+    return [event for event in taking.events if isinstance(event, EnforcementChanged)]
+
+
+def places(taking: Taking) -> dict[TenantId, tuple[TenantId | None, TenantId]]:
+    """The parent and the root of every account that is told of its place."""
+    return {event.tenant_id: (event.parent, event.root) for event in taking.events if isinstance(event, TenantPlaced)}
+
+
 def problems(stored: Stored, *tenants: ImportedTenant) -> dict[str, str]:
     with pytest.raises(ImportRejected) as refused:
         take(stored, Edition(), command(tenants), NOON)
@@ -60,7 +69,41 @@ def test_accounts_come_anew_at_the_next_revision() -> None:
     assert (taking.created, taking.changed) == (len(TENANTS), 0)
     assert taking.edition.revision == 1
     assert {tenant.revision for tenant in taking.tenants} == {1}
-    assert taking.events == ()
+    assert switched(taking) == []
+
+
+def test_an_account_that_comes_anew_is_told_of_its_place_in_its_tree() -> None:
+    taking = take({}, Edition(), command(TENANTS), NOON)
+
+    assert places(taking) == {
+        VENDOR: (None, VENDOR),
+        RESELLER: (VENDOR, VENDOR),
+        CUSTOMER: (RESELLER, VENDOR),
+        OPEN_CUSTOMER: (VENDOR, VENDOR),
+        GRACE_CUSTOMER: (VENDOR, VENDOR),
+    }
+
+
+def test_an_account_that_moves_to_another_tree_takes_those_below_it_along() -> None:
+    stored, edition = taken(TENANTS)
+    other = TenantId("other-vendor")
+
+    taking = take(
+        stored,
+        edition,
+        command([tenant(other, TenantKind.VENDOR), tenant(RESELLER, TenantKind.RESELLER, other, customers=REQUIRED)]),
+        NOON,
+    )
+
+    assert places(taking) == {other: (None, other), RESELLER: (other, other), CUSTOMER: (RESELLER, other)}
+
+
+def test_an_account_that_moves_within_its_tree_is_told_of_it_alone() -> None:
+    stored, edition = taken(TENANTS)
+
+    taking = take(stored, edition, command([tenant(CUSTOMER, parent=VENDOR)]), NOON)
+
+    assert places(taking) == {CUSTOMER: (VENDOR, VENDOR)}
 
 
 def test_the_same_file_twice_changes_nothing() -> None:
@@ -156,7 +199,7 @@ def test_whose_enforcement_changes_is_told_of_it_whichever_account_changed_its_m
 
     taking = take(stored, edition, command([stricter]), NOON)
 
-    told = {event.tenant_id: (event.before, event.after, event.policy_revision) for event in taking.events}
+    told = {event.tenant_id: (event.before, event.after, event.policy_revision) for event in switched(taking)}
     optional_before = (Mode.OPTIONAL, Mode.REQUIRED, 2)
     assert told == {RESELLER: optional_before, OPEN_CUSTOMER: optional_before}
     assert [tenant.tenant_id for tenant in taking.tenants] == [VENDOR]
@@ -167,7 +210,7 @@ def test_another_parent_is_another_enforcement() -> None:
 
     taking = take(stored, edition, command([tenant(CUSTOMER, parent=VENDOR)]), NOON)
 
-    assert [(event.tenant_id, event.before, event.after) for event in taking.events] == [
+    assert [(event.tenant_id, event.before, event.after) for event in switched(taking)] == [
         (CUSTOMER, Mode.REQUIRED, Mode.OPTIONAL)
     ]
 
@@ -183,7 +226,7 @@ def test_a_level_that_is_put_in_between_and_says_nothing_is_no_change_to_anybody
         NOON,
     )
 
-    assert (taking.created, taking.changed, taking.events) == (1, 1, ())
+    assert (taking.created, taking.changed, switched(taking)) == (1, 1, [])
 
 
 def test_a_stored_account_whose_line_is_broken_is_told_nothing_and_stops_nobody() -> None:
@@ -192,7 +235,7 @@ def test_a_stored_account_whose_line_is_broken_is_told_nothing_and_stops_nobody(
 
     taking = take(stored, edition, command([tenant(OPEN_CUSTOMER, parent=VENDOR, staff=REQUIRED)]), NOON)
 
-    assert [event.tenant_id for event in taking.events] == [OPEN_CUSTOMER]
+    assert [event.tenant_id for event in switched(taking)] == [OPEN_CUSTOMER]
 
 
 rules = st.sampled_from([INHERIT, OPTIONAL, REQUIRED, Rule(mode=Mode.REQUIRED, grace_days=7)])
@@ -218,7 +261,7 @@ def test_events_tell_just_what_is_different_and_the_new_revision_reaches_every_l
     taking = take(before, edition, command(second), NOON)
     after = written(before, taking)
 
-    told = {event.tenant_id: (event.before, event.after) for event in taking.events}
+    told = {event.tenant_id: (event.before, event.after) for event in switched(taking)}
     modes = {tenant_id: (resolve(tenant_id, before).mode, resolve(tenant_id, after).mode) for tenant_id in before}
     assert told == {tenant_id: pair for tenant_id, pair in modes.items() if pair[0] is not pair[1]}
     for tenant_id in told:

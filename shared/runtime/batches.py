@@ -1,0 +1,260 @@
+"""Reading all events in batches: for who has to write every one of them down, not answer any.
+
+A batch is acknowledged as a whole when it has been seen to. Until then it stays in hand: while the database is away it
+is tried again, and where the connection or the process is lost it comes again. What is malformed, or meets a fault all
+by itself, is parked.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, cast
+
+import aio_pika
+import aiormq
+import structlog
+from aio_pika import Channel
+from aio_pika.abc import AbstractRobustConnection
+from aiormq.abc import DeliveredMessage
+
+from shared.contracts.catalogue import EVENTS
+from shared.contracts.message import Event
+from shared.contracts.vocabulary import Service
+from shared.runtime import topology
+from shared.runtime.clock import Clock
+from shared.runtime.messaging import Letter, Messenger, TransportError, Unreachable
+from shared.runtime.metrics import MESSAGES
+from shared.runtime.mongo import PyMongoError
+from shared.runtime.parking import TOPIC, parked, wrong_fields
+from shared.runtime.reader import Outcome
+from shared.runtime.router import BatchHandler
+
+_log = structlog.get_logger(__name__)
+
+MOST = 500
+"""Events in a batch. Twice as many are in the hands of an instance: one batch arrives while another is seen to."""
+_LINGER = 0.2
+"""Seconds that the first event of a batch waits for others."""
+_LARGEST = 4 * 1024 * 1024
+"""Bytes of an event that MongoDB can be trusted to take as a document, whose limit is 16 MiB."""
+_BROKER_TIMEOUT = 5.0
+_PAUSE = 1.0
+"""Seconds between two tries to read the queue."""
+_GRACE = 10.0
+"""Seconds that the batches in hand are given at a shutdown."""
+
+
+class _Unreadable(ValueError):  # noqa: N818 - says what is the matter
+    """No event that is known here."""
+
+
+class _Lost(Exception):  # noqa: N818 - says what is the matter
+    """The channel is gone: what came through it comes again."""
+
+
+class BatchReader:
+    """Reads the queue of all events of one service."""
+
+    def __init__(self, reader: Service, handler: BatchHandler, messenger: Messenger, clock: Clock) -> None:
+        """Hand everything that is told to `handler`."""
+        self._queue, self._arguments = topology.everything_queue(reader)
+        self._handler = handler
+        self._messenger = messenger
+        self._clock = clock
+        self._connection: AbstractRobustConnection | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._stop: asyncio.Event = asyncio.Event()
+
+    async def open(self, url: str) -> None:
+        """Read until `close`, on a connection of its own, anew whenever that comes back."""
+        self._connection = await aio_pika.connect_robust(url, reconnect_interval=1)
+        self._reading = asyncio.create_task(self._keep_reading(self._connection))
+
+    async def close(self) -> None:
+        """Take no more; see to what is in hand, within bounds."""
+        self._stop.set()
+        if self._reading is not None:
+            await asyncio.wait({self._reading}, timeout=_GRACE)
+            self._reading.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._reading
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def _keep_reading(self, connection: AbstractRobustConnection) -> None:
+        while not self._stop.is_set():
+            try:
+                await self._read(connection)
+            except (*TransportError, _Lost) as reason:
+                if not self._stop.is_set():
+                    _log.warning("cannot read", queue=self._queue, reason=type(reason).__name__)
+                await self._rest(_PAUSE)
+
+    async def _read(self, connection: AbstractRobustConnection) -> None:
+        """Read through one channel, as long as it lasts.
+
+        aio-pika is not asked to restore it: whatever was in hand belongs to the channel that is gone.
+        """
+        async with asyncio.timeout(_BROKER_TIMEOUT):
+            await connection.ready()
+            channel = Channel(connection)
+            await channel.initialize()
+        arrived: asyncio.Queue[DeliveredMessage | None] = asyncio.Queue()
+        try:
+            async with asyncio.timeout(_BROKER_TIMEOUT):
+                underlay = cast("aiormq.Channel", await channel.get_underlay_channel())
+                channel.close_callbacks.add(lambda *_: arrived.put_nowait(None))
+                underlay.on_consumer_cancel_callbacks.add(lambda _: arrived.put_nowait(None))
+                await channel.set_qos(prefetch_count=2 * MOST)
+                queue = await channel.declare_queue(self._queue, durable=True, arguments=self._arguments)
+                await queue.bind(topology.EVENTS, "#")
+                consumer = (await underlay.basic_consume(self._queue, arrived.put)).consumer_tag
+            ending = asyncio.create_task(self._end(underlay, consumer, arrived))
+            try:
+                while batch := await _next(arrived):
+                    await self._see_to(batch, channel)
+                    await underlay.basic_ack(cast("int", batch[-1].delivery_tag), multiple=True)
+            finally:
+                ending.cancel()
+        finally:
+            if not channel.is_closed:
+                with suppress(*TransportError):
+                    async with asyncio.timeout(_BROKER_TIMEOUT):
+                        await channel.close()
+
+    async def _end(
+        self, underlay: aiormq.Channel, consumer: str | None, arrived: asyncio.Queue[DeliveredMessage | None]
+    ) -> None:
+        """At a shutdown, take no more: what has arrived by then is the last batch or two."""
+        await self._stop.wait()
+        with suppress(*TransportError):
+            async with asyncio.timeout(_BROKER_TIMEOUT):
+                await underlay.basic_cancel(consumer or "")
+        arrived.put_nowait(None)
+
+    async def _see_to(self, batch: Sequence[DeliveredMessage], channel: Channel) -> None:
+        known: list[tuple[DeliveredMessage, Event]] = []
+        for delivered in batch:
+            try:
+                known.append((delivered, _event(delivered)))
+            except ValueError as error:
+                fields = wrong_fields(error)
+                _log.error("malformed message is parked", queue=self._queue, fields=fields)
+                await self._park(delivered, channel, "malformed", fields)
+                _count(Outcome.MALFORMED, {_label(delivered): 1})
+        if known:
+            await self._hand_over(known, channel)
+
+    async def _hand_over(self, known: Sequence[tuple[DeliveredMessage, Event]], channel: Channel) -> None:
+        """Have these events handled; where that meets a fault, each alone: one must not hold up the rest."""
+        fault = await self._handle([event for _, event in known], channel)
+        if fault is None:
+            _count(Outcome.DONE, Counter(event.topic for _, event in known))
+        elif len(known) == 1:
+            await self._park(known[0][0], channel, "fault", fault)
+            _count(Outcome.PARKED, {known[0][1].topic: 1})
+        else:
+            for one in known:
+                await self._hand_over([one], channel)
+
+    async def _handle(self, events: Sequence[Event], channel: Channel) -> str | None:
+        """Have these events handled, however long the database is away; the name of the fault they meet, if any."""
+        while True:
+            try:
+                await self._handler(events)
+            except PyMongoError as reason:
+                _log.warning("events wait for the database", events=len(events), reason=type(reason).__name__)
+                await self._wait(channel)
+            except Exception as fault:  # noqa: BLE001 - whatever it is, the event that brings it is found and parked
+                _log.error("fault", queue=self._queue, events=len(events), fault=type(fault).__name__, exc_info=fault)
+                return type(fault).__name__
+            else:
+                return None
+
+    async def _park(self, delivered: DeliveredMessage, channel: Channel, reason: str, detail: str) -> None:
+        letter = _letter(delivered)
+        while True:
+            try:
+                await self._messenger.send(parked(letter, self._queue, reason, detail, self._clock()))
+            except Unreachable as away:
+                _log.warning("message waits for the broker", queue=self._queue, reason=str(away))
+                await self._wait(channel)
+            else:
+                return
+
+    async def _wait(self, channel: Channel) -> None:
+        """Let a while go by before the next try. Raises `_Lost` where there is nothing to be tried any more."""
+        await self._rest(topology.RETRY_DELAY.total_seconds())
+        if channel.is_closed or self._stop.is_set():
+            raise _Lost
+
+    async def _rest(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stop.wait()
+
+
+async def _next(arrived: "asyncio.Queue[DeliveredMessage | None]") -> list[DeliveredMessage]:
+    """The next batch: what comes within a moment of its first, up to `MOST`. Nothing where no more will come."""
+    batch: list[DeliveredMessage] = []
+    with suppress(TimeoutError):
+        delivered = await arrived.get()
+        async with asyncio.timeout(_LINGER):
+            while delivered is not None:
+                batch.append(delivered)
+                if len(batch) == MOST:
+                    return batch
+                delivered = arrived.get_nowait() if arrived.qsize() else await arrived.get()
+        if batch:
+            arrived.put_nowait(None)
+    return batch
+
+
+def _event(delivered: DeliveredMessage) -> Event:
+    """The event in a message. Raises `ValueError` for what is none, or of a kind that is not known here."""
+    kind = EVENTS.get(_topic(delivered))
+    if kind is None or len(delivered.body) > _LARGEST:
+        raise _Unreadable
+    event = kind.model_validate_json(delivered.body)
+    if "id" not in event.model_fields_set:  # it would be given another one each time that it comes
+        raise _Unreadable
+    return event
+
+
+def _topic(delivered: DeliveredMessage) -> str:
+    """What a message is about: its routing key, but for one that was parked and is sent to this queue again."""
+    headers = _headers(delivered)
+    died = headers.get("x-death")
+    if isinstance(topic := headers.get(TOPIC), str):
+        return topic
+    if isinstance(died, list) and died and isinstance(died[0], dict) and died[0].get("routing-keys"):
+        return str(died[0]["routing-keys"][0])
+    return delivered.routing_key or ""
+
+
+def _letter(delivered: DeliveredMessage) -> Letter:
+    properties = delivered.header.properties
+    return Letter(
+        exchange=topology.EVENTS,
+        routing_key=_topic(delivered),
+        body=delivered.body,
+        correlation_id=properties.correlation_id or "",
+        reply_to=properties.reply_to or None,
+        headers=_headers(delivered) | {TOPIC: _topic(delivered)},
+    )
+
+
+def _headers(delivered: DeliveredMessage) -> dict[str, Any]:
+    return cast("dict[str, Any]", delivered.header.properties.headers or {})
+
+
+def _label(delivered: DeliveredMessage) -> str:
+    """The topic for counting: not one that anybody made up, of which there is no end."""
+    topic = _topic(delivered)
+    return topic if topic in EVENTS else "unknown"
+
+
+def _count(outcome: Outcome, topics: dict[str, int]) -> None:
+    for topic, number in topics.items():
+        MESSAGES.labels(topic, outcome).inc(number)

@@ -1,0 +1,48 @@
+"""Parking: a message that cannot be seen to is laid aside with the reason, for a person to look at."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from shared.runtime import topology
+from shared.runtime.messaging import Letter
+
+TOPIC = "x-topic"
+"""The header that says what an event is, where it went through a queue of all events and its routing key is lost."""
+
+_OWN_HEADERS = ("x-message-id", "x-deadline", "x-attempt", TOPIC)
+"""What goes on with a message that is retried or parked. `CC` does not, or the broker would copy it again."""
+
+
+def parked(letter: Letter, queue: str, reason: str, detail: str, at: datetime) -> Letter:
+    """The letter that lays `letter`, which came out of `queue`, aside."""
+    headers: dict[str, Any] = {
+        "x-parked-reason": reason,
+        "x-parked-detail": detail,
+        "x-parked-queue": queue,
+        "x-parked-at": int(at.timestamp() * 1000),
+    }
+    return Letter(
+        exchange=topology.PARKED,
+        routing_key=queue,
+        body=letter.body,
+        correlation_id=letter.correlation_id,
+        reply_to=letter.reply_to,
+        headers=own(letter.headers) | headers,
+        must_arrive=True,
+    )
+
+
+def own(headers: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the headers that are a message's own."""
+    return {name: headers[name] for name in _OWN_HEADERS if name in headers}
+
+
+def wrong_fields(error: ValueError) -> str:
+    """The names of the fields that are wrong. The values may be secrets and are not looked at."""
+    if not isinstance(error, ValidationError):
+        return type(error).__name__
+    where = [".".join(map(str, e["loc"])) or "body" for e in error.errors(include_input=False, include_url=False)]
+    return ", ".join(where[:10])
