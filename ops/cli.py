@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ops import checks, locking
+from ops import audit, checks, locking
 from ops.directory import DirectoryError
 from ops.importing import import_directory
 from ops.launcher import CannotRun
@@ -29,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Multi-factor authentication for multi-tenant portals.",
 )
+app.add_typer(audit.app, name="audit")
 
 
 @app.command()

@@ -105,6 +105,11 @@ class Store:
         """The heads of all chains."""
         return {document["_id"]: _head(document) async for document in self._heads.find({})}
 
+    async def head(self, root: TenantId) -> Head | None:
+        """The head of one chain."""
+        document = await self._heads.find_one({"_id": root})
+        return None if document is None else _head(document)
+
     async def chains(self) -> AsyncIterator[Record]:
         """Every record there is, chain by chain, in the order of the places."""
         async for document in self._records.find({}).sort([("root", 1), ("sequence", 1)]):

@@ -22,6 +22,7 @@ WITHOUT_A_TENANT = {
     "audit.store._placed": "accounts are the tenants themselves, and stand in a tree",
     "audit.store._heads_of": "a chain is of a whole tree of accounts",
     "audit.store.heads": "the same",
+    "audit.store.head": "the same",
     "audit.store.chains": "the trail is examined as a whole",
     "audit.store.latest": "an operator may ask for all accounts",
     "audit.store.since": "the same",

@@ -4,7 +4,7 @@ Without heads that were kept elsewhere, whoever may write everything in the data
 record on, with its head, or take away a chain with its head, and nothing here can tell. With them he cannot.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -27,7 +27,7 @@ class Kind(StrEnum):
     REPEATED = "repeated"
     """There is another one at the same place."""
     REPLACED = "replaced"
-    """It does not follow the one before it: one of the two, or those between, were made anew."""
+    """It does not follow the one before it: one of the two was made anew."""
     HEAD = "head"
     """The head says otherwise than the records."""
     KEPT = "kept"
@@ -45,19 +45,27 @@ class Damage:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """What an examination found: the head to be kept elsewhere, the number of records, and what is wrong with them."""
+
+    head: Head
+    records: int
+    damages: tuple[Damage, ...]
+
+
 class Examination:
     """One chain, looked at record by record in the order of their places."""
 
     def __init__(self, root: TenantId, head: Head | None, kept: Iterable[Head] = ()) -> None:
-        """Hold the chain of this root against its head, and against heads that were kept elsewhere."""
+        """Hold the chain of this root against its head as it was before, and against heads that were kept elsewhere."""
         self.root = root
         self.count = 0
-        self._head = head
-        self._kept = {each.count: each.hash for each in kept if each.count}
+        self._marks = [(each, Kind.KEPT) for each in kept if each.count]
+        self._marks += [(head, Kind.HEAD)] if head is not None and head.count else []
         self._next = 1
         self._links: set[Any] = {BEGINNING}
         """What the record that comes next may hold for the hash of the one before it."""
-        self._last: Any = BEGINNING
         self._found: list[Damage] = []
         self._gaps: list[tuple[int, int]] = []
         self._suspects: list[Record] = []
@@ -72,26 +80,30 @@ class Examination:
         if sequence < self._next:
             self._find(Kind.REPEATED, record, f"there is more than one record {sequence}")
             return
-        follows = sequence == self._next
-        if not follows:
+        computed, claimed = hash_of(record), record.get("hash")
+        if sequence > self._next:
             self._gaps.append((self._next, sequence - 1))
-        computed = hash_of(record)
-        if computed != record.get("hash"):
-            self._suspects.append(record)
-        elif follows and record.get("previous") not in self._links | {each.get("hash") for each in self._suspects}:
+        elif computed == claimed and record.get("previous") not in self._links | self._claimed_by_suspects():
             self._find(Kind.REPLACED, record, f"record {sequence} does not follow record {sequence - 1}")
-        if self._kept.get(sequence, record.get("hash")) != record.get("hash"):
-            self._find(Kind.KEPT, record, f"record {sequence} is not the one that was kept")
-        self._next, self._last = sequence + 1, record.get("hash")
-        self._links = {computed, record.get("hash")}
+        if computed != claimed:
+            self._suspects.append(record)
+        for mark, kind in self._marks:
+            if mark.count == sequence and mark.hash != claimed:
+                which = "head" if kind is Kind.HEAD else "head that was kept"
+                self._find(kind, record, f"record {sequence} is not the one that the {which} is of")
+        self._next, self._links = sequence + 1, {computed, claimed}
 
-    def close(self) -> list[Damage]:
-        """All that is wrong, in the order of the places, once every record was looked at."""
+    def close(self, head: Head | None) -> list[Damage]:
+        """All that is wrong, in the order of the places, once every record was looked at; `head` is as it is by now."""
         last = self._next - 1
-        longest = max([last, *self._kept, self._head.count if self._head else 0])
+        longest = max([last, *(mark.count for mark, _ in self._marks)])
         if longest > last:
             self._gaps.append((last + 1, longest))
-        self._judge_head(last)
+        if head is None:
+            self._found.append(Damage(Kind.HEAD, self.root, last, None, "the head is missing"))
+        elif head.count < last:
+            text = f"the head ends at record {head.count}, and there are {last}"
+            self._found.append(Damage(Kind.HEAD, self.root, last, None, text))
         moved = self._moved()
         for record in self._suspects:
             if (written_as := moved.get(id(record))) is None:
@@ -103,16 +115,8 @@ class Examination:
             self._found.append(Damage(Kind.MISSING, self.root, first, None, text))
         return sorted(self._found, key=lambda damage: damage.sequence or 0)
 
-    def _judge_head(self, last: int) -> None:
-        if self._head is None:
-            text = "the head is missing"
-        elif self._head.count < last:
-            text = f"the head ends at record {self._head.count}, and there are {last}"
-        elif self._head.count == last and self._head.hash != self._last:
-            text = f"the head is not of record {last}"
-        else:
-            return
-        self._found.append(Damage(Kind.HEAD, self.root, last, None, text))
+    def _claimed_by_suspects(self) -> set[Any]:
+        return {each.get("hash") for each in self._suspects}
 
     def _moved(self) -> dict[int, int]:
         """Of the records that are not as they were written, those that are so at another place, and at which."""
@@ -132,11 +136,15 @@ class Examination:
 
 
 async def examined(
-    records: AsyncIterable[Record], heads: Mapping[TenantId, Head], kept: Iterable[Head] = ()
-) -> AsyncIterator[tuple[Head, int, list[Damage]]]:
-    """Every chain in turn: its head, how many records it has, and what is wrong with it.
+    records: AsyncIterable[Record],
+    heads: Mapping[TenantId, Head],
+    head_now: Callable[[TenantId], Awaitable[Head | None]],
+    kept: Iterable[Head] = (),
+) -> AsyncIterator[Chain]:
+    """Every chain in turn, while the trail is being written.
 
-    The records come sorted by root and place. A chain of which only a head is left, here or elsewhere, is one too.
+    The records come sorted by root and place, and were asked for after the `heads`: up to these there must be some, and
+    beyond what `head_now` says there must be none. A chain of which only a head is left, here or elsewhere, is one too.
     """
     elsewhere: dict[TenantId, list[Head]] = {}
     for each in kept:
@@ -144,22 +152,22 @@ async def examined(
     left = dict.fromkeys([*heads, *elsewhere])
     current: Examination | None = None
     async for record in records:
-        root = record.get("root")
+        root = TenantId(str(record.get("root")))
         if current is None or root != current.root:
             if current is not None:
-                yield _result(current, heads)
-            known = TenantId(str(root))
-            left.pop(known, None)
-            current = Examination(known, heads.get(known), elsewhere.get(known, ()))
+                yield await _closed(current, head_now)
+            left.pop(root, None)
+            current = Examination(root, heads.get(root), elsewhere.get(root, ()))
         current.look_at(record)
     if current is not None:
-        yield _result(current, heads)
+        yield await _closed(current, head_now)
     for root in left:
-        yield _result(Examination(root, heads.get(root), elsewhere.get(root, ())), heads)
+        yield await _closed(Examination(root, heads.get(root), elsewhere.get(root, ())), head_now)
 
 
-def _result(examination: Examination, heads: Mapping[TenantId, Head]) -> tuple[Head, int, list[Damage]]:
-    return heads.get(examination.root, Head(examination.root)), examination.count, examination.close()
+async def _closed(examination: Examination, head_now: Callable[[TenantId], Awaitable[Head | None]]) -> Chain:
+    head = await head_now(examination.root)
+    return Chain(head or Head(examination.root), examination.count, tuple(examination.close(head)))
 
 
 def _place(record: Record) -> str:
