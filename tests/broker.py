@@ -56,7 +56,7 @@ class Broker:
     async def clear(self) -> None:
         """Delete the queues of all services and empty the shared ones, so that the next test finds nothing."""
         async with self._connection.channel() as channel:
-            await asyncio.gather(*(channel.queue_delete(name) for name in WORK_QUEUES))
+            await asyncio.gather(*(channel.queue_delete(name) for name in QUEUES_OF_SERVICES))
             for shared in (topology.RETRY, topology.PARKED):
                 await (await channel.get_queue(shared)).purge()
 
