@@ -33,21 +33,40 @@ def prepare(root: Path) -> None:
     with (root / ".wardgate" / "environment.lock").open("w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)  # a `make run` and a `make test` of a fresh clone, at once
         if not is_prepared(environment, lock):
-            _make(environment, lock)
+            if not is_usable(environment):
+                _make(environment)
+            _install(environment, lock)
+            (environment / "stamp").write_text(stamp(environment, lock))
 
 
 def stamp(environment: Path, lock: Path) -> str:
     """What an environment was made of and for: Python, place (its scripts name it), packages."""
-    return f"{sys.version}\n{environment}\n{lock.read_text()}"
+    return f"{_maker(environment)}{lock.read_text()}"
 
 
 def is_prepared(environment: Path, lock: Path) -> bool:
     """Whether the environment was made to its end, here, by this Python, from this lock."""
+    return _stamped(environment) == stamp(environment, lock)
+
+
+def is_usable(environment: Path) -> bool:
+    """Whether the environment was made to its end, here, by this Python, from whatever lock.
+
+    It is then brought up to date in place, under the feet of what may run in it, which is quicker than anew.
+    """
+    return _stamped(environment).startswith(_maker(environment))
+
+
+def _maker(environment: Path) -> str:
+    return f"{sys.version}\n{environment}\n"
+
+
+def _stamped(environment: Path) -> str:
     made = environment / "stamp"
-    return made.exists() and made.read_text() == stamp(environment, lock)
+    return made.read_text() if made.exists() else ""
 
 
-def _make(environment: Path, lock: Path) -> None:
+def _make(environment: Path) -> None:
     if not find_spec("ensurepip"):  # Debian keeps it in a package of its own
         if not may_use_apt():
             raise ProgramMissing(
@@ -57,8 +76,6 @@ def _make(environment: Path, lock: Path) -> None:
         apt_install(["python3-venv"])
     _say("making the Python environment in .venv")
     _run([sys.executable, "-m", "venv", "--clear", str(environment)])
-    _install(environment, lock)
-    (environment / "stamp").write_text(stamp(environment, lock))
 
 
 def _install(environment: Path, lock: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.environment import is_prepared, stamp
+from ops.environment import is_prepared, is_usable, stamp
 
 
 @pytest.fixture
@@ -25,19 +25,22 @@ def test_an_environment_that_was_interrupted_is_made_anew(environment: Path) -> 
     (environment / "stamp").unlink()
 
     assert not is_prepared(environment, environment.parent / "requirements.lock")
+    assert not is_usable(environment)
 
 
-def test_an_environment_of_another_lock_is_made_anew(environment: Path) -> None:
+def test_an_environment_of_another_lock_is_brought_up_to_date(environment: Path) -> None:
     lock = environment.parent / "requirements.lock"
     lock.write_text("pyotp==2.13 --hash=sha256:11")
 
     assert not is_prepared(environment, lock)
+    assert is_usable(environment)
 
 
 def test_an_environment_that_was_moved_is_made_anew_because_its_scripts_name_its_place(environment: Path) -> None:
     moved = environment.parent.rename(environment.parent.with_name("moved"))
 
     assert not is_prepared(moved / ".venv", moved / "requirements.lock")
+    assert not is_usable(moved / ".venv")
 
 
 def test_an_environment_of_another_python_is_made_anew(environment: Path) -> None:
@@ -45,3 +48,4 @@ def test_an_environment_of_another_python_is_made_anew(environment: Path) -> Non
     (environment / "stamp").write_text(written.replace("3.", "2.", 1))
 
     assert not is_prepared(environment, environment.parent / "requirements.lock")
+    assert not is_usable(environment)
