@@ -15,7 +15,7 @@ from shared.contracts.vocabulary import Service
 from shared.runtime import topology
 from shared.runtime.messaging import Envelope, Letter
 
-WORK_QUEUES = (
+QUEUES_OF_SERVICES = (
     *(
         topology.work_queue(service, message).name
         for service in Service

@@ -1,10 +1,11 @@
 """What all tests can ask for: servers, a database and a broker of their own, keys."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Literal
 from uuid import uuid4
 
+import httpx
 import pymongo
 import pytest
 from pydantic import SecretStr
@@ -14,8 +15,10 @@ from shared.contracts.vocabulary import Service
 from shared.runtime.mongo import Database, Mongo
 from shared.runtime.settings import Environment, Keyholder
 from tests.broker import Broker
+from tests.browser import Browser
 from tests.keys import Keys
 from tests.servers import servers as servers_for_tests
+from tests.system import System, Systems
 
 Driver = Literal["motor", "pymongo"]
 
@@ -61,9 +64,39 @@ def mongo_database(mongo: Mongo, database_prefix: str) -> Database:
     return mongo.database(f"{database_prefix}own")
 
 
+@pytest.fixture(scope="session")
+async def systems(servers: Stack, keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Systems]:
+    """The system that tests share."""
+    systems = Systems(servers, keys, tmp_path_factory.mktemp("system"))
+    yield systems
+    await systems.stop()
+
+
 @pytest.fixture
-async def broker(servers: Stack) -> AsyncIterator[Broker]:
+async def system(systems: Systems) -> AsyncIterator[System]:
+    """All services, two instances of each, as processes; what the test has killed of them is started again."""
+    system = await systems.running()
+    yield system
+    await system.start()
+
+
+@pytest.fixture(scope="session")
+async def wire() -> AsyncIterator[httpx.AsyncBaseTransport]:
+    """One pool of connections for all browsers: each of its own would make a TLS context that nobody needs."""
+    async with httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=200)) as wire:
+        yield wire
+
+
+@pytest.fixture
+def browser(system: System, wire: httpx.AsyncBaseTransport) -> Callable[[], Browser]:
+    """Makes browsers; each sends its requests to the two gateways in turn."""
+    return lambda: Browser(wire, system.gateways)
+
+
+@pytest.fixture
+async def broker(servers: Stack, systems: Systems) -> AsyncIterator[Broker]:
     """The broker, with the shared topology declared and no queue of any service left over from another test."""
+    await systems.stop()
     async with Broker.at(servers.rabbitmq_url) as broker:
         await broker.clear()
         yield broker

@@ -1,0 +1,195 @@
+"""The whole system as processes of their own, any number of each service, on the servers of the tests."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Self
+from uuid import uuid4
+
+import httpx
+
+from ops.children import Child
+from ops.ports import LOOPBACK, free_port
+from ops.services import service, services
+from ops.stack import Stack
+from ops.supervisor import stop_all
+from shared.contracts.auth import ImportedUser, ImportUsers, UsersImported
+from shared.contracts.message import Command, Event
+from shared.contracts.policy import ImportedTenant, ImportTenants, TenantsImported
+from shared.contracts.vocabulary import FlowId, Service
+from shared.crypto.passwords import Passwords
+from shared.runtime.caller import Caller
+from shared.runtime.clock import now
+from shared.runtime.messaging import RabbitMessenger
+from tests.examples import TENANTS, Person
+from tests.keys import Keys
+
+READY_WITHIN = 60.0
+STOPS_WITHIN = 15.0
+
+_HASHES: dict[str, str] = {}
+
+
+class Instance:
+    """One process of a service."""
+
+    def __init__(self, name: str, number: int, log: Path, environment: dict[str, str]) -> None:
+        self.service = Service(name)
+        self.log = log
+        self._port = free_port()
+        self.child: Child = service(name, self._port, environment=environment, log=log)
+        self.child.name = f"{name} {number}"
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://{LOOPBACK}:{self._port}"
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.child.kill()
+
+    @asynccontextmanager
+    async def frozen(self) -> AsyncIterator[None]:
+        """Let it neither read nor answer until the block ends, as a machine that hangs."""
+        os.kill(self.child.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.child.pid, signal.SIGCONT)
+
+
+class System:
+    """All services, with one way in for a browser and another for whoever may import."""
+
+    def __init__(self, servers: Stack, keys: Keys, state: Path, instances: int, settings: dict[str, str]) -> None:
+        self.servers = servers
+        self.keys = keys
+        self.state = state
+        self.prefix = f"test_{uuid4().hex[:12]}_"
+        self.instances = [
+            Instance(name, number, state / f"{name}-{number}.log", self._environment(Service(name)) | settings)
+            for name in services()
+            for number in range(instances)
+        ]
+        self._messenger = RabbitMessenger()
+        self._caller = Caller(self._messenger, now, patience=timedelta(seconds=60))
+
+    @classmethod
+    @asynccontextmanager
+    async def running(
+        cls, servers: Stack, keys: Keys, state: Path, *, instances: int = 2, **settings: str
+    ) -> AsyncIterator[Self]:
+        """Start everything and load the accounts of the examples; stop it when the block ends."""
+        system = cls(servers, keys, state, instances, settings)
+        async with AsyncExitStack() as stack:
+            stack.callback(stop_all, [instance.child for instance in system.instances], STOPS_WITHIN)
+            await system.start()
+            stack.push_async_callback(system._messenger.close)
+            await system._messenger.open(servers.rabbitmq_url)
+            stack.push_async_callback(system._caller.close)
+            await system._caller.open()
+            await system.load(TENANTS)
+            yield system
+
+    def of(self, name: Service) -> list[Instance]:
+        """The instances of one service."""
+        return [instance for instance in self.instances if instance.service is name]
+
+    @property
+    def gateways(self) -> list[str]:
+        """Where the gateways listen."""
+        return [instance.url for instance in self.of(Service.GATEWAY)]
+
+    async def start(self) -> None:
+        """Start what does not run, and return when all of it does its work."""
+        for instance in self.instances:
+            instance.child.launch()
+        async with asyncio.timeout(READY_WITHIN), httpx.AsyncClient() as client:
+            await asyncio.gather(*(self._ready(client, instance) for instance in self.instances))
+
+    async def ask(self, command: Command) -> Event:
+        """Ask a service directly, as the command line does."""
+        return await self._caller.ask(command, getattr(command, "flow_id", ""))
+
+    async def load(self, tenants: Sequence[ImportedTenant]) -> None:
+        """Load accounts."""
+        told = await self.ask(ImportTenants(flow_id=_new_flow(), tenants=tuple(tenants), check_only=False))
+        assert isinstance(told, TenantsImported), told
+
+    async def hire(self, *people: Person) -> None:
+        """Load users."""
+        users = tuple(_imported(person) for person in people)
+        told = await self.ask(ImportUsers(flow_id=_new_flow(), users=users, check_only=False))
+        assert isinstance(told, UsersImported), told
+
+    def logs(self, instances: Iterable[Instance] | None = None) -> str:
+        """Everything that was logged so far."""
+        return "".join(instance.log.read_text() for instance in instances or self.instances if instance.log.exists())
+
+    def _environment(self, name: Service) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "LANG": "C.UTF-8",
+            "ENVIRONMENT": "development",
+            "RABBITMQ_URL": self.servers.rabbitmq_url,
+            "MONGODB_URL": self.servers.mongodb_url,
+            "MONGODB_PREFIX": self.prefix,
+            "OUTBOX_SWEEP_SECONDS": "1",
+            "LOG_LEVEL": "DEBUG",
+            **({"COOKIE_SECURE": "false"} if name is Service.GATEWAY else {}),
+            **self.keys.environment(name),
+        }
+
+    @staticmethod
+    async def _ready(client: httpx.AsyncClient, instance: Instance) -> None:
+        while True:
+            assert instance.child.is_running, f"{instance.child.name} ended: {instance.log.read_text()[-2000:]}"
+            try:
+                if (await client.get(f"{instance.url}/readyz")).is_success:
+                    return
+            except httpx.TransportError:
+                pass
+            await asyncio.sleep(0.1)
+
+
+class Systems:
+    """The one system that many tests share, started when the first of them asks for it."""
+
+    def __init__(self, servers: Stack, keys: Keys, state: Path) -> None:
+        self._servers = servers
+        self._keys = keys
+        self._state = state
+        self._stack = AsyncExitStack()
+        self._running: System | None = None
+
+    async def running(self) -> System:
+        """The system, started if it does not run."""
+        if self._running is None:
+            starting = System.running(self._servers, self._keys, self._state)
+            self._running = await self._stack.enter_async_context(starting)
+        return self._running
+
+    async def stop(self) -> None:
+        """Stop it, if it runs: who needs the broker for himself clears all queues."""
+        self._running = None
+        await self._stack.aclose()
+
+
+def _new_flow() -> FlowId:
+    return FlowId(str(uuid4()))
+
+
+def _imported(person: Person) -> ImportedUser:
+    if person.password not in _HASHES:
+        _HASHES[person.password] = Passwords().hash(person.password)
+    return ImportedUser(
+        **dict(person.named),
+        username=person.username,
+        display_name=person.display_name,
+        password_hash=_HASHES[person.password],
+    )
