@@ -14,7 +14,7 @@ from uuid import UUID
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from ops.echo import printable
 from ops.running import NotRunning, find
@@ -131,7 +131,7 @@ def told(chains: list[Chain]) -> dict[str, Any]:
 
 
 def _show(chains: list[Chain]) -> None:
-    table = Table("account", "records", "hash of the last", "")
+    table = Table("account", "records", Column("hash of the last", overflow="fold"), "")
     for chain in chains:
         verdict = "[red]damaged" if chain.damages else "[green]whole"
         table.add_row(printable(chain.head.root), f"{chain.records:,}", chain.head.hash, verdict)

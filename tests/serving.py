@@ -8,6 +8,7 @@ from datetime import timedelta
 from faststream.rabbit import RabbitBroker
 
 from shared.contracts.message import Command, Event
+from shared.runtime.batches import BatchReader
 from shared.runtime.caller import Caller
 from shared.runtime.clock import now
 from shared.runtime.messaging import Letter, RabbitMessenger
@@ -45,6 +46,10 @@ async def serving(
             attach(router, broker, messenger, settings)
             stack.push_async_callback(broker.stop)
             await broker.start()
+            if router.everything is not None:
+                batches = BatchReader(router.service, router.everything, messenger, now)
+                stack.push_async_callback(batches.close)
+                await batches.open(url)
         messenger = await _opened(stack, url)
         caller = Caller(messenger, now, patience=patience)
         stack.push_async_callback(caller.close)

@@ -47,6 +47,12 @@ def handlers(store: Store, opener: Opener, passwords: Passwords, cores: Cores, n
             return take(accepted, hashed, known, command.id, now())
 
         taken = await store.change([entry.user.user_id for entry in entries], decide)
-        return UsersImported(occurred_at=now(), flow_id=command.flow_id, created=taken.created, changed=taken.changed)
+        return UsersImported(
+            occurred_at=now(),
+            flow_id=command.flow_id,
+            created=taken.created,
+            changed=taken.changed,
+            check_only=command.check_only,
+        )
 
     return router

@@ -73,6 +73,12 @@ def handlers(store: Store, clock: Clock) -> Router:
         """Take the accounts of a directory, all of them in one step."""
         now = clock()
         taking = await store.take(partial(take, command=command, now=now))
-        return TenantsImported(occurred_at=now, flow_id=command.flow_id, created=taking.created, changed=taking.changed)
+        return TenantsImported(
+            occurred_at=now,
+            flow_id=command.flow_id,
+            created=taking.created,
+            changed=taking.changed,
+            check_only=command.check_only,
+        )
 
     return router

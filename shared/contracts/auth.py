@@ -96,3 +96,5 @@ class UsersImported(InFlow, Event):
 
     created: int
     changed: int
+    check_only: bool = False
+    """Whether they only could be taken, and nothing was."""

@@ -155,6 +155,8 @@ class TenantsImported(InFlow, Event):
 
     created: int
     changed: int
+    check_only: bool = False
+    """Whether they only could be taken, and nothing was."""
 
 
 class AuthenticatorsNoted(InFlow, Event):

@@ -69,6 +69,9 @@ class Examination:
         self._found: list[Damage] = []
         self._gaps: list[tuple[int, int]] = []
         self._suspects: list[Record] = []
+        """Those that are not what their hash was made of."""
+        self._astray: list[Record] = []
+        """Those that are, and do not follow the one before them."""
 
     def look_at(self, record: Record) -> None:
         """Look at the record that comes next."""
@@ -83,8 +86,8 @@ class Examination:
         computed, claimed = hash_of(record), record.get("hash")
         if sequence > self._next:
             self._gaps.append((self._next, sequence - 1))
-        elif computed == claimed and record.get("previous") not in self._links | self._claimed_by_suspects():
-            self._find(Kind.REPLACED, record, f"record {sequence} does not follow record {sequence - 1}")
+        elif computed == claimed and record.get("previous") not in self._links:
+            self._astray.append(record)
         if computed != claimed:
             self._suspects.append(record)
         for mark, kind in self._marks:
@@ -110,13 +113,15 @@ class Examination:
                 self._find(Kind.CHANGED, record, f"record {_place(record)} is not as it was written")
             else:
                 self._find(Kind.MOVED, record, f"record {_place(record)} was written as {written_as}")
+        claimed = {record.get("hash") for record in self._suspects}
+        for record in self._astray:
+            if record.get("previous") not in claimed:  # else it followed one that has been moved, which is said already
+                place = record["sequence"]
+                self._find(Kind.REPLACED, record, f"record {place} does not follow record {place - 1}")
         for first, end in _without(self._gaps, set(moved.values())):
             text = f"record {first} is missing" if first == end else f"records {first} to {end} are missing"
             self._found.append(Damage(Kind.MISSING, self.root, first, None, text))
         return sorted(self._found, key=lambda damage: damage.sequence or 0)
-
-    def _claimed_by_suspects(self) -> set[Any]:
-        return {each.get("hash") for each in self._suspects}
 
     def _moved(self) -> dict[int, int]:
         """Of the records that are not as they were written, those that are so at another place, and at which."""

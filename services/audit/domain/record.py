@@ -7,7 +7,7 @@ taken out or moved without all that follow it being made anew; and then the head
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
@@ -82,4 +82,5 @@ def to_the_millisecond(moment: datetime) -> datetime:
 
 
 def _text(value: Any) -> str:
-    return value.isoformat(timespec="milliseconds") if isinstance(value, datetime) else str(value)
+    """What JSON has no form for: times in UTC, wherever whoever told them was, and ids."""
+    return value.astimezone(UTC).isoformat(timespec="milliseconds") if isinstance(value, datetime) else str(value)
