@@ -2,12 +2,14 @@
 
 import asyncio
 
+from services.enrollment.domain.attempts import unlock
 from services.enrollment.domain.directory import imported, opened, take
 from services.enrollment.domain.enrollment import confirm, resume, start
 from services.enrollment.domain.owner import Account, Occasion
 from services.enrollment.domain.vault import Vault
 from services.enrollment.domain.verification import verify
 from services.enrollment.store import Store
+from shared.contracts.attempts import UnlockCodes
 from shared.contracts.enrollment import (
     AuthenticatorsChecked,
     AuthenticatorsImported,
@@ -16,7 +18,7 @@ from shared.contracts.enrollment import (
     ResumeEnrollment,
     VerifyOtp,
 )
-from shared.contracts.message import Event, InFlow
+from shared.contracts.message import Command, Event, InFlow
 from shared.contracts.policy import EnrollmentRequired
 from shared.contracts.vocabulary import Service
 from shared.crypto.sealing import Opener
@@ -29,7 +31,7 @@ def handlers(store: Store, opener: Opener, vault: Vault, now: Clock) -> Router:
     router = Router(Service.ENROLLMENT)
 
     def occasion(message: InFlow) -> Occasion:
-        return Occasion(message.flow_id, now())
+        return Occasion(message.flow_id, now(), message.id if isinstance(message, Command) else None)
 
     @router.hears(EnrollmentRequired)
     async def start_enrollment(event: EnrollmentRequired) -> tuple[Event, ...]:
@@ -72,6 +74,11 @@ def handlers(store: Store, opener: Opener, vault: Vault, now: Clock) -> Router:
             command.user_id,
             lambda owner: verify(owner, command.method, code, occasion(command), vault),
         )
+
+    @router.does(UnlockCodes)
+    async def unlock_codes(command: UnlockCodes) -> tuple[Event, ...]:
+        """Take codes from a user again, who has failed too often."""
+        return await store.change(command.tenant_id, command.user_id, lambda owner: unlock(owner, occasion(command)))
 
     @router.does(ImportAuthenticators)
     async def import_authenticators(command: ImportAuthenticators) -> AuthenticatorsChecked | AuthenticatorsImported:

@@ -16,6 +16,9 @@ class RefusalCode(StrEnum):
     ENROLLMENT_REQUIRED = "enrollment_required"
     ACCESS_DENIED = "access_denied"
     IMPORT_REJECTED = "import_rejected"
+    TOO_MANY_ATTEMPTS = "too_many_attempts"
+    UNKNOWN_USER = "unknown_user"
+    """Said to operators alone: a stranger is never told who exists."""
 
 
 class Problem(BaseModel, frozen=True):
@@ -29,6 +32,8 @@ class Refused(Exception):  # noqa: N818 - a refusal is not an error of the syste
     """The request is understood and will not be done."""
 
     code: ClassVar[RefusalCode]
+    retry_after_seconds: int | None = None
+    """When it may be asked again, where that is known."""
 
     def __init__(self, detail: str, problems: tuple[Problem, ...] = ()) -> None:
         """Say in `detail` what a person can act on; it is shown, so it holds no secret."""
@@ -61,6 +66,24 @@ class ImportRejected(Refused):
     code = RefusalCode.IMPORT_REJECTED
 
 
+class TooManyAttempts(Refused):
+    """So many attempts failed that this one is not judged at all, be it right or wrong."""
+
+    code = RefusalCode.TOO_MANY_ATTEMPTS
+
+    def __init__(self, retry_after_seconds: int | None = None) -> None:
+        """Say how long to wait; nothing where waiting does not help."""
+        helps = "A recovery code or an administrator helps." if retry_after_seconds is None else "Wait, then try again."
+        super().__init__(f"Too many attempts have failed. {helps}")
+        self.retry_after_seconds = retry_after_seconds
+
+
+class UnknownUser(Refused):
+    """There is no user of this name."""
+
+    code = RefusalCode.UNKNOWN_USER
+
+
 class RequestRefused(Event):
     """A request was refused."""
 
@@ -73,4 +96,6 @@ class RequestRefused(Event):
     user_id: UserId | None = None
     code: RefusalCode
     detail: str
+    retry_after_seconds: int | None = None
+    """With `too_many_attempts`: how long to wait; none where waiting does not help."""
     problems: tuple[Problem, ...] = ()

@@ -81,6 +81,7 @@ class LoginFailure(StrEnum):
     UNKNOWN_USER = "unknown_user"
     WRONG_PASSWORD = "wrong_password"  # noqa: S105 - a reason
     DISABLED = "disabled"
+    LOCKED = "locked"
 
 
 class CodeFailure(StrEnum):

@@ -101,6 +101,7 @@ class Reader:
             user_id=message.user_id if isinstance(message, OfUser) else None,
             code=refusal.code,
             detail=refusal.detail,
+            retry_after_seconds=refusal.retry_after_seconds,
             problems=refusal.problems,
         )
         await self._messenger.send(Letter.telling(answer))

@@ -3,10 +3,12 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from services.enrollment.domain.attempts import attempt
 from services.enrollment.domain.codes import clock_skew_seconds, judge
 from services.enrollment.domain.owner import Account, Authenticator, Decision, Occasion, Owner, State
 from services.enrollment.domain.recovery import RecoverySet
 from services.enrollment.domain.vault import Vault
+from shared.contracts.attempts import Proof
 from shared.contracts.enrollment import EnrollmentConfirmed, EnrollmentRejected, EnrollmentStarted
 from shared.contracts.policy import OtpRequired
 from shared.contracts.refusals import WrongState
@@ -55,8 +57,12 @@ def confirm(owner: Owner, code: str, occasion: Occasion, vault: Vault) -> Decisi
     """Judge the first code from the pending authenticator: right, it is active, and the code is used up.
 
     Where another login confirmed it meanwhile, this one is asked for a code like any other. Raises `WrongState` where
-    nothing was started.
+    nothing was started, `TooManyAttempts` where so many codes failed.
     """
+    return attempt(owner, Proof.TOTP, occasion, lambda owner: _confirm(owner, code, occasion, vault))
+
+
+def _confirm(owner: Owner, code: str, occasion: Occasion, vault: Vault) -> Decision:
     if confirmed := owner.confirmed_by(occasion.flow):
         return _confirm_again(owner, confirmed, code, occasion, vault)
     if owner.active:

@@ -1,12 +1,13 @@
 """A user and the authenticators that are bound to him: the one document that every decision reads and writes."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from services.enrollment.domain.ledger import Attempts
 from services.enrollment.domain.recovery import RecoverySet
-from shared.contracts.message import Event
+from shared.contracts.message import Event, MessageId
 from shared.contracts.vocabulary import AuthenticatorId, FlowId, TenantId, UserId
 from shared.crypto.keyring import Encrypted
 
@@ -63,6 +64,8 @@ class Owner:
     authenticators: tuple[Authenticator, ...] = ()
     recovery: tuple[RecoverySet, ...] = ()
     """More than one set only where the answer to a confirmation may have been lost."""
+    attempts: Attempts = field(default=Attempts())
+    """How often his codes have failed."""
     revision: int = 0
 
     @property
@@ -95,6 +98,8 @@ class Occasion:
 
     flow: FlowId
     now: datetime
+    attempt: MessageId | None = None
+    """The command that brings a code: delivered again it fails once. None where no code is judged."""
 
     def of(self, owner: Owner) -> dict[str, Any]:
         """What every event says that tells of an owner on this occasion."""

@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+from services.enrollment.domain.attempts import attempt
 from services.enrollment.domain.codes import judge
 from services.enrollment.domain.enrollment import resume
 from services.enrollment.domain.owner import Decision, Occasion, Owner
 from services.enrollment.domain.vault import Vault
+from shared.contracts.attempts import Proof
 from shared.contracts.enrollment import OtpRejected, OtpVerified, RecoveryCodeUsed
 from shared.contracts.vocabulary import AuthenticatorType, CodeFailure
 
@@ -13,13 +15,13 @@ from shared.contracts.vocabulary import AuthenticatorType, CodeFailure
 def verify(owner: Owner, method: AuthenticatorType, code: str, occasion: Occasion, vault: Vault) -> Decision:
     """Judge a code at login. Who has no active authenticator is taken to enrollment instead.
 
-    Raises `WrongState` where nothing is known of the user.
+    Raises `WrongState` where nothing is known of the user, `TooManyAttempts` where so many codes failed.
     """
     if not owner.active:
         return resume(owner, occasion, vault)
     if method is AuthenticatorType.RECOVERY_CODE:
-        return _verify_recovery_code(owner, code, occasion)
-    return _verify_totp(owner, code, occasion, vault)
+        return attempt(owner, Proof.RECOVERY_CODE, occasion, lambda owner: _verify_recovery_code(owner, code, occasion))
+    return attempt(owner, Proof.TOTP, occasion, lambda owner: _verify_totp(owner, code, occasion, vault))
 
 
 def _verify_totp(owner: Owner, code: str, occasion: Occasion, vault: Vault) -> Decision:

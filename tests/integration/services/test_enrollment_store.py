@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Protocol
+from uuid import uuid4
 
 import pytest
 
@@ -17,6 +18,7 @@ from services.enrollment.domain.recovery import RecoverySet
 from services.enrollment.domain.vault import Vault
 from services.enrollment.domain.verification import verify
 from services.enrollment.store import Conflict, Store
+from shared.contracts.attempts import FREE, AttemptsThrottled, Proof
 from shared.contracts.enrollment import (
     EnrollmentConfirmed,
     EnrollmentStarted,
@@ -25,8 +27,9 @@ from shared.contracts.enrollment import (
     OtpVerified,
     RecoveryCodeUsed,
 )
-from shared.contracts.message import Event
+from shared.contracts.message import Event, MessageId
 from shared.contracts.policy import OtpRequired
+from shared.contracts.refusals import TooManyAttempts
 from shared.contracts.vocabulary import AuthenticatorType, CodeFailure, FlowId, TenantId, UserId
 from shared.crypto import otp
 from shared.crypto.keyring import Keyring
@@ -171,10 +174,50 @@ async def test_one_login_that_asks_fifty_times_at_once_is_always_answered_alike(
 
 async def test_what_changes_nothing_writes_nothing(enrollment: Instances) -> None:
     await enrollment.decide(active)
+    await enrollment.decide(lambda owner: verify(owner, TOTP, CODE, NOW, VAULT))
 
-    await enrollment.decide(lambda owner: verify(owner, TOTP, "000000x", NOW, VAULT))
+    await enrollment.decide(lambda owner: verify(owner, TOTP, CODE, LOGINS[0], VAULT))
 
-    assert (await enrollment.owner()).revision == 1
+    assert (await enrollment.owner()).revision == 2
+
+
+@pytest.mark.parametrize("method", [TOTP, RECOVERY_CODE])
+async def test_two_hundred_guesses_at_once_over_two_hundred_logins_and_two_instances_are_five(
+    enrollment: Instances, method: AuthenticatorType
+) -> None:
+    await enrollment.decide(active)
+    in_hand = [asyncio.Semaphore(64) for _ in enrollment.stores]  # the prefetch of an instance
+
+    async def guess(number: int) -> tuple[Event, ...]:
+        occasion = Occasion(FlowId(f"login {number}"), NOON, MessageId(uuid4()))
+        async with in_hand[number % 2]:
+            return await enrollment.stores[number % 2].change(
+                ADA.tenant_id, ADA.user_id, lambda owner: verify(owner, method, f"guess {number}", occasion, VAULT)
+            )
+
+    told = await asyncio.gather(*map(guess, range(200)), return_exceptions=True)
+
+    refused = [answer for answer in told if isinstance(answer, TooManyAttempts)]
+    judged = [answer[0] for answer in told if isinstance(answer, tuple)]
+    assert Counter(map(type, judged)) == {OtpRejected: FREE}
+    assert [refusal.retry_after_seconds for refusal in refused] == [60] * (200 - FREE)
+    assert (await enrollment.owner()).attempts.of(Proof(method)).in_a_row == FREE
+    assert enrollment.messenger.topics == [AttemptsThrottled.topic]
+
+
+async def test_a_wrong_code_that_is_delivered_twice_at_once_counts_once(enrollment: Instances) -> None:
+    await enrollment.decide(active)
+    occasion = replace(NOW, attempt=MessageId(uuid4()))
+
+    told = await asyncio.gather(
+        *(
+            store.change(ADA.tenant_id, ADA.user_id, lambda owner: verify(owner, TOTP, "guess", occasion, VAULT))
+            for store in enrollment.stores
+        )
+    )
+
+    assert [kind for (event,) in told for kind in [type(event)]] == [OtpRejected, OtpRejected]
+    assert (await enrollment.owner()).attempts.totp.in_a_row == 1
 
 
 async def test_nothing_crosses_the_wall_between_tenants(enrollment: Instances) -> None:

@@ -1,18 +1,22 @@
-"""Whatever happens in whatever order: a code is good once, and nothing is active that was not proved."""
+"""Whatever happens in whatever order: a code is good once, nothing is active that was not proved, nobody guesses on."""
 
 import hashlib
 import itertools
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from services.enrollment.domain.enrollment import MOST_SETS, PENDING_FOR, confirm, resume, start
+from services.enrollment.domain.ledger import Attempts
 from services.enrollment.domain.owner import Account, Authenticator, Decision, Occasion, Owner
 from services.enrollment.domain.vault import Vault
 from services.enrollment.domain.verification import verify
+from shared.contracts.attempts import FREE, MOST_IN_A_DAY, WAITS, Proof
 from shared.contracts.enrollment import (
     EnrollmentConfirmed,
     EnrollmentRejected,
@@ -21,9 +25,10 @@ from shared.contracts.enrollment import (
     OtpVerified,
     RecoveryCodeUsed,
 )
-from shared.contracts.message import Event
+from shared.contracts.message import Event, MessageId
 from shared.contracts.policy import OtpRequired
-from shared.contracts.vocabulary import AuthenticatorType, FlowId, Sealed
+from shared.contracts.refusals import TooManyAttempts
+from shared.contracts.vocabulary import AuthenticatorType, CodeFailure, FlowId, Sealed
 from shared.crypto import otp
 from shared.crypto.keyring import Keyring
 from shared.crypto.recovery_codes import new_recovery_codes
@@ -36,7 +41,13 @@ CODES = new_recovery_codes()
 FLOWS = st.sampled_from([FlowId(f"login {number}") for number in range(3)])
 STEPS = st.integers(-2, 2)
 
+WRONG = "ADA2-ADA2-ADA2-ADA2"
+
 Decide = Callable[[Owner, Occasion], Decision]
+
+
+def apart_from_the_count(owner: Owner) -> Owner:
+    return replace(owner, attempts=Attempts())
 
 
 class GlassVault(Vault):
@@ -61,7 +72,10 @@ class Logins(RuleBasedStateMachine):
         self.shown: EnrollmentStarted | None = None
         self.accepted: dict[int, FlowId] = {}
         self.spent: dict[str, FlowId] = {}
-        self.last: tuple[Decide, FlowId, type[Event]] | None = None
+        self.last: tuple[Decide, Occasion, type[Event]] | None = None
+        self.failures: dict[Proof, list[datetime]] = {Proof.TOTP: [], Proof.RECOVERY_CODE: []}
+        self.last_success = Proof.TOTP
+        self.numbers = itertools.count()
 
     @property
     def secret(self) -> bytes:
@@ -72,7 +86,7 @@ class Logins(RuleBasedStateMachine):
     def a_login_must_enroll(self, flow: FlowId) -> None:
         self.enrollment_shown(self.decide(flow, lambda owner, occasion: start(owner, ACCOUNT, occasion, self.vault)))
 
-    @rule(seconds=st.sampled_from([10, 30, 90, 900]))
+    @rule(seconds=st.sampled_from([10, 30, 60, 90, 900]))
     def time_passes(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
         if self.last is not None and not issubclass(self.last[2], OtpVerified | EnrollmentConfirmed):
@@ -90,14 +104,16 @@ class Logins(RuleBasedStateMachine):
         code = self.code(steps)
         before, over = self.owner, self.is_over()
 
-        event = self.decide(flow, lambda owner, occasion: confirm(owner, code, occasion, self.vault))
+        event = self.attempt(Proof.TOTP, flow, lambda owner, occasion: confirm(owner, code, occasion, self.vault))
 
+        if event is None:
+            return
         if isinstance(event, EnrollmentConfirmed):
             assert before.active or not over
             self.is_accepted(code, flow)
         elif isinstance(event, EnrollmentRejected):
             assert over or self.is_no_good(code, flow) or len(before.recovery) == MOST_SETS
-            assert self.owner == before
+            assert apart_from_the_count(self.owner) == apart_from_the_count(before)
         else:
             assert isinstance(event, OtpRequired)
             assert before.active
@@ -107,40 +123,56 @@ class Logins(RuleBasedStateMachine):
     def a_code_is_typed(self, flow: FlowId, steps: int) -> None:
         code, before = self.code(steps), self.owner
 
-        event = self.decide(
-            flow, lambda owner, occasion: verify(owner, AuthenticatorType.TOTP, code, occasion, self.vault)
+        event = self.attempt(
+            Proof.TOTP,
+            flow,
+            lambda owner, occasion: verify(owner, AuthenticatorType.TOTP, code, occasion, self.vault),
         )
 
+        if event is None:
+            return
         if isinstance(event, OtpVerified):
             self.is_accepted(code, flow)
         elif isinstance(event, OtpRejected):
             assert self.is_no_good(code, flow)
-            assert self.owner == before
+            assert apart_from_the_count(self.owner) == apart_from_the_count(before)
         else:
             assert not before.active
             self.enrollment_shown(event)
 
     @precondition(lambda self: self.owner.active)
-    @rule(flow=FLOWS, code=st.sampled_from(CODES[0][:3]))
+    @rule(flow=FLOWS, code=st.sampled_from((*CODES[0][:3], WRONG)))
     def a_recovery_code_is_typed(self, flow: FlowId, code: str) -> None:
         before = self.owner
 
-        event = self.decide(
-            flow, lambda owner, occasion: verify(owner, AuthenticatorType.RECOVERY_CODE, code, occasion, self.vault)
+        event = self.attempt(
+            Proof.RECOVERY_CODE,
+            flow,
+            lambda owner, occasion: verify(owner, AuthenticatorType.RECOVERY_CODE, code, occasion, self.vault),
         )
 
-        assert isinstance(event, OtpVerified) == (self.spent.setdefault(code, flow) == flow)
+        if event is not None:
+            is_good = code != WRONG and self.spent.setdefault(code, flow) == flow
+            assert isinstance(event, OtpVerified) == is_good
         assert self.owner.active == before.active
 
     @precondition(lambda self: self.last)
     @rule()
     def the_message_comes_again(self) -> None:
         assert self.last is not None
-        decide, flow, answer = self.last
+        decide, occasion, answer = self.last
         before = self.owner
 
-        after, events = decide(before, Occasion(flow, self.now))
+        try:
+            after, events = decide(before, replace(occasion, now=self.now))
+        except TooManyAttempts:
+            assert any(self.must_wait(proof) for proof in self.failures)
+            return
 
+        if issubclass(answer, OtpVerified | EnrollmentConfirmed):
+            self.failures[self.last_success] = []
+        else:
+            assert after.attempts == before.attempts
         assert isinstance(events[0], answer | EnrollmentRejected if answer is EnrollmentConfirmed else answer)
         assert not any(isinstance(event, RecoveryCodeUsed) for event in events)
         assert (after.authenticators, after.account) == (before.authenticators, before.account)
@@ -164,10 +196,41 @@ class Logins(RuleBasedStateMachine):
         for authenticator in self.owner.authenticators:
             assert self.vault.secret_of(self.owner, authenticator) == self.secret
 
+    @invariant()
+    def the_failures_are_those_that_were_told(self) -> None:
+        for proof, failures in self.failures.items():
+            assert self.owner.attempts.of(proof).in_a_row == len(failures)
+
     def decide(self, flow: FlowId, decide: Decide) -> Event:
-        self.owner, events = decide(self.owner, Occasion(flow, self.now))
-        self.last = (decide, flow, type(events[0]))
+        occasion = Occasion(flow, self.now, MessageId(UUID(int=next(self.numbers))))
+        self.owner, events = decide(self.owner, occasion)
+        self.last = (decide, occasion, type(events[0]))
         return events[0]
+
+    def attempt(self, proof: Proof, flow: FlowId, decide: Decide) -> Event | None:
+        """What is told of an attempt; nothing where it must wait."""
+        try:
+            event = self.decide(flow, decide)
+        except TooManyAttempts:
+            assert self.must_wait(proof)
+            return None
+        assert not self.must_wait(proof)
+        match event:
+            case OtpVerified() | EnrollmentConfirmed():
+                self.failures[proof] = []
+                self.last_success = proof
+            case OtpRejected(reason=reason) | EnrollmentRejected(reason=reason):
+                if reason in {CodeFailure.WRONG, CodeFailure.CLOCK_OUT_OF_STEP}:
+                    self.failures[proof].append(self.now)
+        return event
+
+    def must_wait(self, proof: Proof) -> bool:
+        failures = self.failures[proof]
+        over = len(failures) - FREE
+        if over < 0:
+            return False
+        is_of_a_day = len([at for at in failures if self.now < at + timedelta(days=1)]) >= MOST_IN_A_DAY
+        return is_of_a_day or self.now < failures[-1] + (*WAITS, *[WAITS[-1]] * over)[over]
 
     def code(self, steps: int) -> str:
         return otp.code_at(self.secret, otp.step_at(self.now) + steps)

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from services.enrollment.domain.enrollment import start
+from services.enrollment.domain.ledger import Attempts
 from services.enrollment.domain.owner import Account, Decision, Occasion, Owner, State
 from services.enrollment.domain.recovery import RecoverySet
 from services.enrollment.domain.vault import Vault
@@ -51,6 +52,10 @@ def totp(owner: Owner, typed: str, occasion: Occasion = NOW) -> Decision:
 
 def recover(owner: Owner, typed: str, occasion: Occasion = NOW) -> Decision:
     return verify(owner, RECOVERY_CODE, typed, occasion, VAULT)
+
+
+def apart_from_the_count(owner: Owner) -> Owner:
+    return replace(owner, attempts=Attempts())
 
 
 def rejection(decision: Decision) -> CodeFailure:
@@ -106,7 +111,7 @@ def test_a_code_of_another_time_is_wrong_and_says_nothing_about_clocks(steps: in
     decision = totp(owner, code(steps))
 
     assert rejection(decision) is CodeFailure.WRONG
-    assert decision[0] == owner
+    assert apart_from_the_count(decision[0]) == owner
 
 
 def test_any_of_several_authenticators_answers_and_only_its_own_step_is_used_up() -> None:
@@ -175,13 +180,13 @@ def test_ten_recovery_codes_are_ten_logins() -> None:
 
 
 @pytest.mark.parametrize("typed", ["", "ADA2-ADA2-ADA2-ADA2", code(), "A" * 10_000])
-def test_a_wrong_recovery_code_changes_nothing(typed: str) -> None:
+def test_a_wrong_recovery_code_changes_nothing_but_its_count(typed: str) -> None:
     owner = enrolled()
 
     decision = recover(owner, typed)
 
     assert rejection(decision) is CodeFailure.WRONG
-    assert decision[0] == owner
+    assert apart_from_the_count(decision[0]) == owner
 
 
 def test_a_method_judges_its_own_kind_of_code_only() -> None:
