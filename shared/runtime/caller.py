@@ -19,7 +19,7 @@ from shared.contracts.catalogue import ANSWERS
 from shared.contracts.message import Command, Event
 from shared.runtime import topology
 from shared.runtime.clock import Clock
-from shared.runtime.messaging import Envelope, Letter, RabbitMessenger, TransportError, Unreachable
+from shared.runtime.messaging import Envelope, Letter, RabbitMessenger, Unreachable
 from shared.runtime.metrics import LATE_ANSWERS, WAITING
 
 _log = structlog.get_logger(__name__)
@@ -54,7 +54,8 @@ class Caller:
         self._patience = patience
         self._room = room
         self._waiting: dict[tuple[str, str], asyncio.Future[Event | Unreachable]] = {}
-        self._reply_to: str | None = None
+        self.reply_to: str | None = None
+        """The reply queue, while there is one."""
         self._channel: Channel | None = None
         self._listening: asyncio.Task[None] | None = None
 
@@ -84,7 +85,7 @@ class Caller:
         A refusal is an answer too (`RequestRefused`).
         """
         patience = patience or self._patience
-        reply_to = self._reply_to
+        reply_to = self.reply_to
         if reply_to is None:
             raise Unreachable("not connected to RabbitMQ")
         if len(self._waiting) >= self._room:
@@ -110,8 +111,8 @@ class Caller:
     async def _listen(self) -> asyncio.Event:
         """Make a reply queue and read it; what is returned is set when it is lost.
 
-        On a channel that aio-pika does not restore by itself: it would come back without its queue, and a callback
-        that waits for the connection holds up the very task that brings the connection back.
+        On a channel that aio-pika does not restore by itself, since it would come back without its queue; and not from
+        its callbacks, which swallow an error: one try that failed, and no answer would be heard any more.
         """
         await self._leave()
         lost = asyncio.Event()
@@ -128,9 +129,9 @@ class Caller:
                 queue = await channel.declare_queue(name, exclusive=True, auto_delete=True)
                 await queue.bind(topology.EVENTS, name)
                 await queue.consume(self._answered, no_ack=True)
-        except TransportError as error:
+        except Exception as error:  # aiormq raises a bare one where the connection goes while a channel is opened
             raise Unreachable(f"no reply queue: {type(error).__name__}") from error
-        self._reply_to = name
+        self.reply_to = name
         return lost
 
     async def _keep_listening(self, lost: asyncio.Event) -> None:
@@ -147,13 +148,13 @@ class Caller:
         """Close the channel, if it is still there, and its queue goes with it."""
         channel, self._channel = self._channel, None
         if channel is not None and not channel.is_closed:
-            with suppress(*TransportError):
+            with suppress(Exception):  # it goes with its connection at the latest
                 async with asyncio.timeout(_LISTEN_TIMEOUT):
                     await channel.close()
 
     def _give_up(self) -> None:
         """The reply queue is gone: no answer to what is open can come any more."""
-        self._reply_to = None
+        self.reply_to = None
         for future in self._waiting.values():
             if not future.done():
                 future.set_result(Unreachable("the connection to RabbitMQ was lost"))
