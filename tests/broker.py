@@ -76,6 +76,12 @@ class Broker:
         found = await self._channel.get_exchange(exchange, ensure=False) if exchange else self._channel.default_exchange
         await found.publish(aio_pika.Message(body, **properties), routing_key, mandatory=False)
 
+    async def declare_everything(self, reader: Service) -> None:
+        """Make the queue of all events of a reader that is not there yet, as he will."""
+        name, arguments = topology.everything_queue(reader)
+        made = await self._channel.declare_queue(name, durable=True, arguments=arguments)
+        await made.bind(topology.EVENTS, "#")
+
     async def count(self, queue: str) -> int:
         """How many messages wait in a queue; none where there is no such queue."""
         async with self._connection.channel() as channel:

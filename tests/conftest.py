@@ -1,7 +1,9 @@
 """What all tests can ask for: servers, a database and a broker of their own, keys."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
+from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
@@ -11,12 +13,14 @@ import pytest
 from pydantic import SecretStr
 
 from ops.stack import Stack
+from ops.stack import servers as private_servers
 from shared.contracts.vocabulary import Service
 from shared.runtime.mongo import Database, Mongo
 from shared.runtime.settings import Environment, Keyholder
 from tests.broker import Broker
 from tests.browser import Browser
 from tests.keys import Keys
+from tests.servers import MortalBroker
 from tests.servers import servers as servers_for_tests
 from tests.system import System, Systems
 
@@ -28,6 +32,15 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Real RabbitMQ and real MongoDB, started once for all tests."""
     with servers_for_tests(tmp_path_factory.mktemp("servers")) as stack:
         yield stack
+
+
+@pytest.fixture(scope="session")
+def mortal_servers(servers: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Servers that a test may kill and start again: our own, where the others belong to somebody else."""
+    with ExitStack() as stack:
+        ours = servers.rabbitmq is not None and servers.mongodb is not None
+        state = tmp_path_factory.mktemp("mortal")
+        yield servers if ours else stack.enter_context(private_servers(state, environ={}))
 
 
 @pytest.fixture(scope="session")
@@ -80,6 +93,22 @@ async def system(systems: Systems) -> AsyncIterator[System]:
     await system.start()
 
 
+@pytest.fixture
+async def mortal_system(
+    servers: Stack, mortal_servers: Stack, systems: Systems, keys: Keys, tmp_path: Path
+) -> AsyncIterator[System]:
+    """The system on servers that the test may kill; they run again afterwards, and so does the system."""
+    async with AsyncExitStack() as stack:
+        shared = mortal_servers is servers
+        elsewhere = System.running(mortal_servers, keys, tmp_path)
+        system = await systems.running() if shared else await stack.enter_async_context(elsewhere)
+        yield system
+        for server in (mortal_servers.rabbitmq, mortal_servers.mongodb):
+            assert server is not None
+            await asyncio.to_thread(server.start)
+        await system.start()
+
+
 @pytest.fixture(scope="session")
 async def wire() -> AsyncIterator[httpx.AsyncBaseTransport]:
     """One pool of connections for all browsers: each of its own would make a TLS context that nobody needs."""
@@ -100,6 +129,21 @@ async def broker(servers: Stack, systems: Systems) -> AsyncIterator[Broker]:
     async with Broker.at(servers.rabbitmq_url) as broker:
         await broker.clear()
         yield broker
+        await broker.clear()
+
+
+@pytest.fixture
+async def mortal_broker(mortal_servers: Stack, systems: Systems) -> AsyncIterator[MortalBroker]:
+    """A broker without queues of any service, which the test may kill; it runs again afterwards."""
+    assert mortal_servers.rabbitmq is not None
+    await systems.stop()
+    mortal = MortalBroker(mortal_servers.rabbitmq)
+    async with Broker.at(mortal.url) as broker:
+        await broker.clear()
+    yield mortal
+    await mortal.start()
+    await asyncio.sleep(1)  # a queue deleted while it starts takes all dead-lettering with it (rabbitmq-server#16652)
+    async with Broker.at(mortal.url) as broker:
         await broker.clear()
 
 

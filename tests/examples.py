@@ -4,7 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
+from shared.contracts.attempts import (
+    AttemptsThrottled,
+    CodesUnlocked,
+    Proof,
+    UnlockCodes,
+    UnlockPassword,
+    UserLocked,
+    UserUnlocked,
+)
 from shared.contracts.auth import (
     ImportedUser,
     ImportUsers,
@@ -107,6 +117,11 @@ BOB = Person("bob@customer-2.example", OPEN_CUSTOMER, "Bob")
 CLARA = Person("clara@customer-3.example", GRACE_CUSTOMER, "Clara Ångström")
 
 
+def somebody(tenant_id: TenantId = CUSTOMER, **known: str) -> Person:
+    """Somebody whom no other test knows."""
+    return Person(f"{uuid4().hex[:12]}@{tenant_id}.example", tenant_id, **known)
+
+
 INHERIT, OPTIONAL, REQUIRED = Rule(), Rule(mode=Mode.OPTIONAL), Rule(mode=Mode.REQUIRED)
 
 
@@ -200,6 +215,12 @@ def messages(person: Person = ADA, flow: FlowId = FLOW, at: datetime = NOON) -> 
         ),
         SessionEnded(**fact, session_id="a session", reason=SessionEnding.SIGNED_OUT),
         LoginCancelled(**fact),
+        AttemptsThrottled(**fact, proof=Proof.TOTP, in_a_row=5, until=at + timedelta(minutes=1)),
+        UserLocked(**fact, proof=Proof.TOTP, in_a_row=100),
+        CodesUnlocked(**fact),
+        UserUnlocked(**fact, proofs=(Proof.TOTP, Proof.RECOVERY_CODE)),
+        UnlockPassword(flow_id=flow, username=person.username),
+        UnlockCodes(**login),
         ReportAuthReadiness(flow_id=flow),
         ReportPolicyReadiness(flow_id=flow),
         ReportEnrollmentReadiness(flow_id=flow),

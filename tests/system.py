@@ -18,13 +18,16 @@ from ops.services import service, services
 from ops.stack import Stack
 from ops.supervisor import stop_all
 from shared.contracts.auth import ImportedUser, ImportUsers, UsersImported
+from shared.contracts.enrollment import ImportAuthenticators, ImportedAuthenticator
 from shared.contracts.message import Command, Event
-from shared.contracts.policy import ImportedTenant, ImportTenants, TenantsImported
+from shared.contracts.policy import AuthenticatorsNoted, ImportedTenant, ImportTenants, TenantsImported
 from shared.contracts.vocabulary import FlowId, Service
+from shared.crypto.otp import key_uri, new_secret, to_base32
 from shared.crypto.passwords import Passwords
 from shared.runtime.caller import Caller
 from shared.runtime.clock import now
 from shared.runtime.messaging import RabbitMessenger
+from tests.app import App
 from tests.examples import TENANTS, Person
 from tests.keys import Keys
 
@@ -126,6 +129,16 @@ class System:
         users = tuple(_imported(person) for person in people)
         told = await self.ask(ImportUsers(flow_id=_new_flow(), users=users, check_only=False))
         assert isinstance(told, UsersImported), told
+
+    async def bring(self, person: Person) -> App:
+        """Load a user together with an authenticator that he has already."""
+        secret, flow = new_secret(), _new_flow()
+        sealed = self.keys.sealer().seal(to_base32(secret), recipient=Service.ENROLLMENT, field="secret", flow=flow)
+        brought = ImportedAuthenticator(**dict(person.named), username=person.username, issuer="Old", secret=sealed)
+        told = await self.ask(ImportAuthenticators(flow_id=flow, authenticators=(brought,), check_only=False))
+        assert isinstance(told, AuthenticatorsNoted), told
+        await self.hire(person)
+        return App(key_uri(secret, issuer="Old", username=person.username))
 
     def logs(self, instances: Iterable[Instance] | None = None) -> str:
         """Everything that was logged so far."""

@@ -18,7 +18,7 @@ from shared.runtime.router import Router
 from shared.runtime.settings import Keyholder
 from tests.broker import Broker
 from tests.examples import ADA, FLOW, NOON
-from tests.integration.conftest import MortalBroker
+from tests.servers import MortalBroker
 from tests.serving import RealWire, serving
 
 SOON = 20.0

@@ -1,16 +1,13 @@
 """The drawn QR code, read back from nothing but its SVG."""
 
-import re
-import subprocess
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from shared.crypto.otp import LONGEST_NAME, key_uri
 from shared.crypto.qr import QUIET_ZONE, svg
+from tests.scanner import drawn, paths, scanned
 
 URI = key_uri(b"12345678901234567890", issuer="Société A/B", username="ann@example.com 🙂")
-SCALE = 4
-Modules = list[list[bool]]
 
 
 def test_a_scanner_reads_the_uri_from_the_drawing(tmp_path: Path) -> None:
@@ -70,34 +67,3 @@ def test_a_screen_reader_is_told_what_it_is_and_never_the_secret() -> None:
     assert root.get("role") == "img"
     assert root.findtext("{*}title") == "Código <QR> & co"
     assert "GEZDGNBV" not in svg(URI)
-
-
-def paths(drawing: str) -> list[ET.Element]:
-    return ET.fromstring(drawing).findall("{*}path")  # noqa: S314 - our own drawing
-
-
-def drawn(drawing: str) -> Modules:
-    """Follow the pen: m moves, h draws a row of modules."""
-    size = int(ET.fromstring(drawing).attrib["viewBox"].rpartition(" ")[2])  # noqa: S314 - our own drawing
-    modules = [[False] * size for _ in range(size)]
-    column, row = 0, -0.5
-    for command, numbers in re.findall(r"([Mmh])([-\d. ]+)", paths(drawing)[1].get("d") or ""):
-        x, *y = (float(number) for number in numbers.split())
-        if command == "h":
-            modules[int(row)][column : column + int(x)] = [True] * int(x)
-            column += int(x)
-        elif command == "M":
-            column, row = int(x), y[0]
-        else:
-            column, row = column + int(x), row + y[0]
-    return modules
-
-
-def scanned(drawing: str, folder: Path) -> str:
-    modules = drawn(drawing)
-    image = folder / "qr.pgm"
-    lines = [b"".join((b"\0" if dark else b"\xff") * SCALE for dark in row) * SCALE for row in modules]
-    width = len(modules) * SCALE
-    image.write_bytes(f"P5 {width} {width} 255\n".encode() + b"".join(lines))
-    command = ["zbarimg", "--quiet", "--raw", "-Sdisable", "-Sqrcode.enable", str(image)]
-    return subprocess.run(command, capture_output=True, check=True, text=True).stdout.strip()  # noqa: S603 - fixed words
