@@ -48,10 +48,10 @@ _HOME = Home(
 
 VIEWS: Mapping[str, View] = {
     "login": SignIn(),
-    "login again": SignIn(Told(Notice.CREDENTIALS_WRONG), username=_ADA, return_to="https://app.example/"),
+    "login again": SignIn(Told(Notice.CREDENTIALS_WRONG), username=_ADA),
     "login throttled": SignIn(Told(Notice.TOO_MANY_ATTEMPTS, 42)),
     "setup app": SetupApp(skippable_until=NOW + timedelta(days=6)),
-    "setup scan": SetupScan(username=_ADA, secret=_SECRET, otpauth_uri=_URI),
+    "setup scan": SetupScan(account=f"Globex:{_ADA}", secret=_SECRET, otpauth_uri=_URI),
     "setup code": SetupCode(now=NOW),
     "setup code again": SetupCode(Told(Notice.CLOCK_BEHIND, 95), now=NOW),
     "setup code throttled": SetupCode(Told(Notice.TOO_MANY_ATTEMPTS, 95), now=NOW),

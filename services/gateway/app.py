@@ -6,9 +6,11 @@ from fastapi import FastAPI
 from services.gateway.conversation import Conversation, Lifetimes
 from services.gateway.flows import Flows
 from services.gateway.handlers import handlers
+from services.gateway.pages.destinations import Destinations
 from services.gateway.sessions import Sessions
 from services.gateway.settings import GatewaySettings
-from services.gateway.web import web
+from services.gateway.unkept import Unkept
+from services.gateway.web import Site, web
 from shared.contracts.vocabulary import Service
 from shared.crypto.sealing import Opener, Sealer
 from shared.runtime.clock import now
@@ -34,15 +36,19 @@ def app() -> FastAPI:
         runtime.tell,
     )
 
+    unkept = Unkept(runtime.database, conversation.sealer, conversation.opener, now)
+
     async def prepare() -> None:
         await flows.prepare()
         await sessions.prepare()
+        await unkept.prepare()
 
     if not settings.cookie_secure:
         _log.warning("COOKIE_SECURE=false: cookies travel in the clear, so the API answers at localhost only")
     return web(
         conversation,
+        unkept,
         runtime.missing,
-        cookie_secure=settings.cookie_secure,
-        lifespan=runtime.lifespan(handlers(sessions), prepare),
+        Site(settings.cookie_secure, Destinations(settings.return_to)),
+        runtime.lifespan(handlers(sessions), prepare),
     )

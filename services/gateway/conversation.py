@@ -143,7 +143,11 @@ class Conversation:
             case AccessGranted():
                 return await self._grant(flow, answer)
             case EnrollmentRejected(reason=CodeFailure.ENROLLMENT_EXPIRED):
-                raise Problem(Code.INVALID_CODE, "The QR code has expired. Load the login again for a new one.")
+                raise Problem(
+                    Code.INVALID_CODE,
+                    "The QR code has expired. Load the login again for a new one.",
+                    enrollment_expired=True,
+                )
             case EnrollmentRejected(clock_skew_seconds=int(skew)):
                 raise Problem(Code.INVALID_CODE, _clock_advice(skew), clock_skew_seconds=skew)
             case EnrollmentRejected():
@@ -198,15 +202,14 @@ class Conversation:
         """End the session of this browser, if there is one."""
         session = None if token is None else await self.sessions.end(digest(token))
         if session is not None:
-            told = SessionEnded(
-                occurred_at=self.clock(),
-                flow_id=session.flow_id,
-                tenant_id=session.tenant_id,
-                user_id=session.user_id,
-                session_id=session.session_id,
-                reason=reason,
-            )
-            self.tell(told, session.flow_id)
+            self._tell_ended(session, reason)
+
+    async def end_session_of(self, session: Session, session_id: str) -> bool:
+        """End a session of the same user in another browser, by its public name."""
+        ended = await self.sessions.end_of_user(session.tenant_id, session.user_id, session_id)
+        if ended is not None:
+            self._tell_ended(ended, SessionEnding.FROM_ELSEWHERE)
+        return ended is not None
 
     async def _flow(self, token: str | None, state: FlowState | None = None) -> Flow:
         flow = None if token is None else await self.flows.of_token(digest(token))
@@ -287,6 +290,17 @@ class Conversation:
             amr=session.amr,
             assurance=session.assurance,
             expires_at=session.expires_at,
+        )
+        self.tell(told, session.flow_id)
+
+    def _tell_ended(self, session: Session, reason: SessionEnding) -> None:
+        told = SessionEnded(
+            occurred_at=self.clock(),
+            flow_id=session.flow_id,
+            tenant_id=session.tenant_id,
+            user_id=session.user_id,
+            session_id=session.session_id,
+            reason=reason,
         )
         self.tell(told, session.flow_id)
 

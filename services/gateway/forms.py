@@ -75,6 +75,34 @@ class SessionView(_View):
         return cls.model_validate(session, from_attributes=True)
 
 
+class OpenSessionView(_View):
+    """A session of the user who asks."""
+
+    session_id: str
+    """Its public name, which opens nothing."""
+    amr: list[AuthenticationMethod]
+    assurance: int
+    authenticated_at: datetime
+    last_seen: datetime
+    """Its last use, to the minute."""
+    expires_at: datetime
+    current: bool
+    """Whether it is the one that asks."""
+
+    @classmethod
+    def of(cls, session: Session, here: Session) -> Self:
+        """What the browser signed in as `here` sees of a session."""
+        return cls(
+            session_id=session.session_id,
+            amr=list(session.amr),
+            assurance=session.assurance,
+            authenticated_at=session.authenticated_at,
+            last_seen=session.last_seen,
+            expires_at=session.expires_at,
+            current=session.session_id == here.session_id,
+        )
+
+
 class FlowView(_View):
     """How a login stands. A member that does not apply is absent."""
 

@@ -8,7 +8,7 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.gateway.problems import Code, Problem, response
+from services.gateway.problems import Answer, Code, Problem
 
 _log = structlog.get_logger(__name__)
 
@@ -24,16 +24,19 @@ _HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
+_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Asked by machines, which call this one by whatever name they know, and carry no cookie."""
 _HTTPS_ONLY = {"strict-transport-security": "max-age=31536000"}
 
 
 class Guard:
     """Stands before the application (ASGI middleware)."""
 
-    def __init__(self, app: ASGIApp, *, secure: bool) -> None:
+    def __init__(self, app: ASGIApp, *, secure: bool, answer: Answer) -> None:
         """With `secure` off, let nobody in who does not come by the name of localhost."""
         self._app = app
         self._secure = secure
+        self._answer = answer
         self._headers: Mapping[str, str] = {**_HEADERS, **_HTTPS_ONLY} if secure else _HEADERS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,16 +65,17 @@ class Guard:
 
         try:
             refused = self._refused(scope)
-            await (self._app if refused is None else response(Problem(refused)))(scope, receive_bounded, send_guarded)
+            app = self._app if refused is None else self._answer(scope, Problem(refused), None)
+            await app(scope, receive_bounded, send_guarded)
         except Exception:
             _log.exception("unexpected", path=scope["path"])
             if started:
                 raise
-            await response(Problem(Code.INTERNAL_ERROR))(scope, receive, send_guarded)
+            await self._answer(scope, Problem(Code.INTERNAL_ERROR), None)(scope, receive, send_guarded)
 
     def _refused(self, scope: Scope) -> Code | None:
         headers = Headers(scope=scope)
-        if not self._secure and scope["path"].startswith("/api/") and not _is_localhost(headers.get("host", "")):
+        if not self._secure and scope["path"] not in _PROBES and not _is_localhost(headers.get("host", "")):
             return Code.NOT_LOCALHOST
         if scope["method"] in _SAFE:
             return None
@@ -79,7 +83,7 @@ class Guard:
             return Code.CROSS_SITE
         if not _length(headers) <= LARGEST_BODY:
             return Code.TOO_LARGE
-        if _has_another_type(headers):
+        if scope["path"].startswith("/api/") and _has_another_type(headers):
             return Code.UNSUPPORTED_MEDIA_TYPE
         return None
 

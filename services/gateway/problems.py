@@ -1,6 +1,6 @@
 """Problems: everything that can go wrong, as browsers are told it (RFC 9457). No other room knows HTTP statuses."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from http import HTTPStatus
@@ -9,9 +9,10 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from shared.runtime.messaging import Unreachable
 from shared.runtime.mongo import PyMongoError
@@ -163,6 +164,8 @@ class InvalidCodeView(ProblemView):
 
     clock_skew_seconds: int | None = None
     """At enrollment only: how far the clock of the app is ahead of ours (behind: negative)."""
+    enrollment_expired: bool | None = None
+    """At enrollment only: the QR code is no longer good; loading the login gives a new one."""
 
 
 _VIEWS: Mapping[Code, type[ProblemView]] = {
@@ -209,31 +212,36 @@ def described(answers: Mapping[str, dict[str, Any]]) -> None:
             content[_MEDIA_TYPE] = content.pop("application/json")
 
 
-def install(app: FastAPI) -> None:
+Answer = Callable[[Scope, Problem, Mapping[str, str] | None], Response]
+"""Says a problem to whoever asked: as a page to a person, in JSON to a program."""
+
+
+def install(app: FastAPI, answer: Answer) -> None:
     """Answer with a problem whatever goes wrong."""
 
     @app.exception_handler(Problem)
-    async def problem(_: Request, problem: Problem) -> JSONResponse:
-        return response(problem)
+    async def problem(request: Request, problem: Problem) -> Response:
+        return answer(request.scope, problem, None)
 
     @app.exception_handler(HTTPException)
-    async def of_the_framework(_: Request, raised: HTTPException) -> JSONResponse:
+    async def of_the_framework(request: Request, raised: HTTPException) -> Response:
         code = _OF_STATUS.get(HTTPStatus(raised.status_code), Code.INTERNAL_ERROR)
-        return response(Problem(code), raised.headers)
+        return answer(request.scope, Problem(code), raised.headers)
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        return response(Problem(Code.INVALID_REQUEST, errors=[_invalid_field(found) for found in error.errors()]))
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        errors = [_invalid_field(found) for found in error.errors()]
+        return answer(request.scope, Problem(Code.INVALID_REQUEST, errors=errors), None)
 
     @app.exception_handler(Unreachable)
-    async def unreachable(_: Request, reason: Unreachable) -> JSONResponse:
+    async def unreachable(request: Request, reason: Unreachable) -> Response:
         _log.warning("unavailable", reason=str(reason))
-        return response(Problem(Code.UNAVAILABLE))
+        return answer(request.scope, Problem(Code.UNAVAILABLE), None)
 
     @app.exception_handler(PyMongoError)
-    async def without_database(_: Request, error: PyMongoError) -> JSONResponse:
+    async def without_database(request: Request, error: PyMongoError) -> Response:
         _log.warning("unavailable", reason=type(error).__name__)
-        return response(Problem(Code.UNAVAILABLE))
+        return answer(request.scope, Problem(Code.UNAVAILABLE), None)
 
 
 def _invalid_field(found: Mapping[str, Any]) -> dict[str, str]:

@@ -97,6 +97,27 @@ class Sessions:
         found = await self._sessions.find_one_and_delete({"_id": token_hash})
         return None if found is None else _SESSION.validate_python(found)
 
+    async def of_user(self, tenant_id: TenantId, user_id: UserId) -> tuple[Session, ...]:
+        """The sessions of a user that are not over, the latest first."""
+        now = self._clock()
+        found = self._sessions.find(
+            {
+                "tenant_id": tenant_id,
+                "user_id": user_id,
+                "expires_at": {"$gt": now},
+                "last_seen": {"$gt": now - self._idle},
+            }
+        )
+        sessions = [_SESSION.validate_python(document) async for document in found]
+        return tuple(sorted(sessions, key=lambda session: session.authenticated_at, reverse=True))
+
+    async def end_of_user(self, tenant_id: TenantId, user_id: UserId, session_id: str) -> Session | None:
+        """End one session of a user by its public name; it is returned, if there was one."""
+        found = await self._sessions.find_one_and_delete(
+            {"session_id": session_id, "tenant_id": tenant_id, "user_id": user_id}
+        )
+        return None if found is None else _SESSION.validate_python(found)
+
     async def must_step_up(self, session: Session) -> bool:
         """Whether enforcement was raised since this session was granted, beyond what it shows."""
         if session.assurance > 1:

@@ -19,6 +19,8 @@ class GatewaySettings(Keyholder):
     session_ttl: timedelta = timedelta(hours=24)
     session_idle: timedelta = timedelta(hours=1)
     """How long a session outlives its last use."""
+    return_to: tuple[str, ...] = ()
+    """The applications that the gate stands before, where a sign-in may end: their origins (`["https://app.example"]`)."""
     patience: timedelta = timedelta(seconds=8)
     """How long a browser waits for the services behind the gateway."""
 
@@ -26,7 +28,7 @@ class GatewaySettings(Keyholder):
     def _is_safe(self) -> Self:
         if not self.cookie_secure and self.environment is not Environment.DEVELOPMENT:
             raise ValueError("COOKIE_SECURE=false is for ENVIRONMENT=development only")
-        missing = {Service.AUTH, Service.ENROLLMENT} - set(self.sealing_public_keys)
+        missing = {Service.AUTH, Service.ENROLLMENT, Service.GATEWAY} - set(self.sealing_public_keys)
         if missing:
             raise ValueError(f"SEALING_PUBLIC_KEYS lacks {', '.join(sorted(missing))}")
         return self

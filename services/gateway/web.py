@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -10,8 +11,19 @@ from fastapi.responses import HTMLResponse
 from services.gateway import docs, problems
 from services.gateway.conversation import Conversation
 from services.gateway.cookies import Cookies
+from services.gateway.entry import Entry
 from services.gateway.guard import Guard
-from services.gateway.routes import health, login, session
+from services.gateway.pages.answers import Answers
+from services.gateway.pages.destinations import Destinations
+from services.gateway.pages.rendering import pages
+from services.gateway.portal import Portal
+from services.gateway.routes import health, login, pages_files, session, sessions
+from services.gateway.routes.pages_account import AccountPages
+from services.gateway.routes.pages_code import CodePage
+from services.gateway.routes.pages_codes import CodesPage
+from services.gateway.routes.pages_login import LoginPage
+from services.gateway.routes.pages_setup import SetupPages
+from services.gateway.unkept import Unkept
 from shared.runtime.service import probes
 
 _API = "/api/v1"
@@ -29,11 +41,20 @@ class Web(FastAPI):
         return super().openapi()
 
 
+@dataclass(frozen=True)
+class Site:
+    """How browsers reach the gateway, and where they may go from it."""
+
+    secure: bool
+    """Over https. Not so on a developer's own machine only."""
+    destinations: Destinations
+
+
 def web(
     conversation: Conversation,
+    unkept: Unkept,
     missing: Callable[[], Awaitable[tuple[str, ...]]],
-    *,
-    cookie_secure: bool,
+    site: Site,
     lifespan: Callable[[Any], AbstractAsyncContextManager[None]] | None = None,
 ) -> FastAPI:
     """The gateway as HTTP has it."""
@@ -47,18 +68,24 @@ def web(
         lifespan=lifespan,
         routes=[*probes()],
     )
-    problems.install(app)
-    app.add_middleware(Guard, secure=cookie_secure)
+    answers = Answers(pages(), site.destinations, secure=site.secure)
+    problems.install(app, answers.problem)
+    app.add_middleware(Guard, secure=site.secure, answer=answers.problem)
 
-    cookies = Cookies(secure=cookie_secure)
+    entry = Entry(conversation, Cookies(secure=site.secure))
     api = APIRouter(prefix=_API)
-    api.include_router(login.routes(conversation, cookies))
-    api.include_router(session.routes(conversation, cookies))
+    api.include_router(login.routes(entry))
+    api.include_router(session.routes(entry))
+    api.include_router(sessions.routes(entry))
 
     @api.get("/docs", include_in_schema=False)
     async def documentation() -> HTMLResponse:
         return HTMLResponse(docs.page(app.openapi()), headers={"content-security-policy": docs.POLICY})
 
     app.include_router(api)
+    portal = Portal(entry, answers, unkept)
+    for page in (LoginPage, SetupPages, CodePage, CodesPage, AccountPages):
+        app.include_router(page(portal).routes())
+    app.include_router(pages_files.routes(answers.pages.assets))
     app.include_router(health.routes(conversation.caller, missing))
     return app

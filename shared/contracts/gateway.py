@@ -15,6 +15,8 @@ class SessionEnding(StrEnum):
     SIGNED_OUT = "signed_out"
     REPLACED = "replaced"
     """The same browser signed in anew."""
+    FROM_ELSEWHERE = "from_elsewhere"
+    """Its owner ended it, in another browser."""
 
 
 class SessionStarted(InFlow, OfUser, Event):

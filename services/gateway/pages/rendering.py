@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from urllib.parse import urlencode
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup
 
 from services.gateway.pages import languages
@@ -38,22 +39,10 @@ class Pages:
     """All pages, ready to be rendered."""
 
     def __init__(self) -> None:
-        """Read templates, catalogues and static files."""
+        """Read catalogues and static files; a template is compiled when it is first shown, once for all languages."""
         self.languages = languages.load()
         self.assets = Assets()
-        self.environments = {code: self._environment(language) for code, language in self.languages.items()}
-
-    def render(self, view: View, frame: Frame) -> str:
-        """A page as HTML."""
-        template = self.environments[frame.language.code].get_template(view.template)
-        return template.render(view=view, told=view.told, frame=frame, languages=self.languages.values())
-
-    def choose(self, asked: str | None, kept: str | None, accepted: str | None) -> Language:
-        """The language in which a request is answered."""
-        return languages.choose(self.languages, asked, kept, accepted)
-
-    def _environment(self, language: Language) -> Environment:
-        environment = Environment(
+        self.environment = Environment(
             loader=FileSystemLoader(TEMPLATES),
             autoescape=True,
             undefined=StrictUndefined,
@@ -62,11 +51,50 @@ class Pages:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        environment.install_gettext_translations(language.texts, newstyle=True)  # type: ignore[attr-defined] # the extension adds it
-        environment.policies["ext.i18n.trimmed"] = True
-        environment.globals.update(asset=self.assets.url, qr=_qr)
-        environment.filters.update(moment=language.moment, day=language.day, epoch_ms=_epoch_ms, minutes=_minutes)
-        return environment
+        self.environment.install_gettext_callables(_gettext, _ngettext, newstyle=True)  # type: ignore[attr-defined] # the extension adds it
+        self.environment.policies["ext.i18n.trimmed"] = True
+        self.environment.globals.update(asset=self.assets.url, qr=_qr)
+        self.environment.filters.update(moment=_moment, day=_day, epoch_ms=_epoch_ms, minutes=_minutes)
+
+    def render(self, view: View, frame: Frame) -> str:
+        """A page as HTML."""
+        template = self.environment.get_template(view.template)
+        return template.render(view=view, told=view.told, frame=frame, languages=self.languages.values())
+
+    def choose(self, asked: str | None, kept: str | None, accepted: str | None) -> Language:
+        """The language in which a request is answered."""
+        return languages.choose(self.languages, asked, kept, accepted)
+
+
+@cache
+def pages() -> Pages:
+    """The pages of this process: they never change while it runs."""
+    return Pages()
+
+
+def _language(context: Context) -> Language:
+    frame: Frame = context["frame"]
+    return frame.language
+
+
+@pass_context
+def _gettext(context: Context, text: str) -> str:
+    return _language(context).texts.gettext(text)
+
+
+@pass_context
+def _ngettext(context: Context, one: str, many: str, count: int) -> str:
+    return _language(context).texts.ngettext(one, many, count)
+
+
+@pass_context
+def _moment(context: Context, moment: datetime) -> str:
+    return _language(context).moment(moment)
+
+
+@pass_context
+def _day(context: Context, moment: datetime) -> str:
+    return _language(context).day(moment)
 
 
 @lru_cache(maxsize=32)

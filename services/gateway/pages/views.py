@@ -39,7 +39,6 @@ class SignIn(View):
 
     template = "sign_in.html"
     username: str = ""
-    return_to: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +59,7 @@ class SetupScan(View):
     template = "setup_scan.html"
     width = "wide"
     step: ClassVar[int] = 2
-    username: str
+    account: str
     secret: str
     otpauth_uri: str
     skippable_until: datetime | None = None

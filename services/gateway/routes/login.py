@@ -4,20 +4,20 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response, status
 
-from services.gateway.conversation import Challenged, Conversation, Enrolling, Granted
-from services.gateway.cookies import Cookies
+from services.gateway.conversation import Challenged, Enrolling, Granted
+from services.gateway.entry import Entry
 from services.gateway.forms import ConfirmationForm, FlowView, LoginForm, OtpForm
 from services.gateway.problems import Code, documented
-from shared.contracts.gateway import SessionEnding
 
 _EVERYWHERE = (Code.CROSS_SITE, Code.UNAVAILABLE)
 _WITH_A_BODY = (*_EVERYWHERE, Code.TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE, Code.INVALID_REQUEST)
 _IN_A_LOGIN = (Code.NO_LOGIN, Code.WRONG_STATE, Code.ACCESS_DENIED)
 
 
-def routes(conversation: Conversation, cookies: Cookies) -> APIRouter:
+def routes(entry: Entry) -> APIRouter:
     """The addresses under `/login`."""
     router = APIRouter(prefix="/login", tags=["login"])
+    conversation, flow_cookie = entry.conversation, entry.cookies.flow
 
     @router.post(
         "",
@@ -27,23 +27,20 @@ def routes(conversation: Conversation, cookies: Cookies) -> APIRouter:
     async def begin(form: Annotated[LoginForm, Body()], request: Request, response: Response) -> FlowView:
         """Sign in with a password. A login that goes on gets a cookie, and replaces one that was in progress."""
         begun = await conversation.begin(form.username, form.password)
-        await conversation.cancel(cookies.flow.of(request))
-        if isinstance(begun, Granted):
-            return await _signed_in(conversation, cookies, request, response, begun)
-        standing, token = begun
-        cookies.flow.give(response, token, standing.flow.expires_at - conversation.clock())
+        standing = await entry.go_on(request, response, begun)
+        if isinstance(standing, Granted):
+            return FlowView.authenticated(standing.session, standing.recovery_codes)
         return _view(standing)
 
     @router.get("", response_model_exclude_unset=True, responses=documented(*_IN_A_LOGIN, Code.UNAVAILABLE))
     async def standing(request: Request) -> FlowView:
         """How the login in progress stands: a reload shows the same QR code."""
-        return _view(await conversation.standing(cookies.flow.of(request)))
+        return _view(await conversation.standing(flow_cookie.of(request)))
 
     @router.delete("", status_code=status.HTTP_204_NO_CONTENT, responses=documented(*_EVERYWHERE))
     async def cancel(request: Request, response: Response) -> None:
         """Give the login up."""
-        await conversation.cancel(cookies.flow.of(request))
-        cookies.flow.end(response)
+        await entry.give_up(request, response)
 
     @router.post(
         "/enrollment",
@@ -52,8 +49,8 @@ def routes(conversation: Conversation, cookies: Cookies) -> APIRouter:
     )
     async def confirm(form: Annotated[ConfirmationForm, Body()], request: Request, response: Response) -> FlowView:
         """Confirm a new authenticator app by its first code. Recovery codes are shown this once."""
-        granted = await conversation.confirm(cookies.flow.of(request), form.code)
-        return await _signed_in(conversation, cookies, request, response, granted)
+        granted = await conversation.confirm(flow_cookie.of(request), form.code)
+        return await _signed_in(entry, request, response, granted)
 
     @router.post(
         "/enrollment/skip",
@@ -62,17 +59,16 @@ def routes(conversation: Conversation, cookies: Cookies) -> APIRouter:
     )
     async def skip(request: Request, response: Response) -> FlowView:
         """Put the enrollment off, while the grace period lasts."""
-        return await _signed_in(
-            conversation, cookies, request, response, await conversation.skip(cookies.flow.of(request))
-        )
+        granted = await conversation.skip(flow_cookie.of(request))
+        return await _signed_in(entry, request, response, granted)
 
     @router.post(
         "/otp", response_model_exclude_unset=True, responses=documented(Code.INVALID_CODE, *_IN_A_LOGIN, *_WITH_A_BODY)
     )
     async def verify(form: Annotated[OtpForm, Body()], request: Request, response: Response) -> FlowView:
         """Answer the challenge with a code from the authenticator app, or with a recovery code."""
-        granted = await conversation.verify(cookies.flow.of(request), form.code, form.method)
-        return await _signed_in(conversation, cookies, request, response, granted)
+        granted = await conversation.verify(flow_cookie.of(request), form.code, form.method)
+        return await _signed_in(entry, request, response, granted)
 
     return router
 
@@ -83,12 +79,6 @@ def _view(standing: Enrolling | Challenged) -> FlowView:
     return FlowView.enrolling(standing.flow, standing.provisioning, standing.started.expires_at)
 
 
-async def _signed_in(
-    conversation: Conversation, cookies: Cookies, request: Request, response: Response, granted: Granted
-) -> FlowView:
-    """Give the new token and end what the browser had: nobody goes on with a token from before (ASVS 7.2.4)."""
-    cookies.session.give(response, granted.token, granted.session.expires_at - conversation.clock())
-    if cookies.flow.of(request) is not None:
-        cookies.flow.end(response)
-    await conversation.end_session(cookies.session.of(request), SessionEnding.REPLACED)
+async def _signed_in(entry: Entry, request: Request, response: Response, granted: Granted) -> FlowView:
+    await entry.let_in(request, response, granted)
     return FlowView.authenticated(granted.session, granted.recovery_codes)

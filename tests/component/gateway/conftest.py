@@ -11,13 +11,14 @@ from fastapi import FastAPI
 from structlog.testing import capture_logs
 
 from services.gateway.conversation import Conversation, Lifetimes
-from services.gateway.web import web
+from services.gateway.pages.destinations import Destinations
+from services.gateway.web import Site, web
 from shared.contracts.auth import VerifyPassword
 from shared.contracts.enrollment import EnrollmentStarted, Provisioning
 from shared.contracts.message import Command, Event
 from shared.contracts.policy import AccessGranted, OtpRequired
 from shared.contracts.vocabulary import AuthenticationMethod, AuthenticatorId, FlowId, Service
-from tests.component.gateway.fakes import FakeCaller, FakeFlows, FakeSessions
+from tests.component.gateway.fakes import FakeCaller, FakeFlows, FakeSessions, FakeUnkept
 from tests.examples import ADA, NOON, Person
 from tests.fakes import ToldClock
 from tests.keys import Keys
@@ -43,6 +44,7 @@ class World:
     def __post_init__(self) -> None:
         self.flows = FakeFlows(self.clock)
         self.sessions = FakeSessions(self.clock, IDLE)
+        self.unkept = FakeUnkept(self.clock)
 
     def app(self, *, cookie_secure: bool = True) -> FastAPI:
         conversation = Conversation(
@@ -55,7 +57,8 @@ class World:
             self.clock,
             lambda event, _: self.told.append(event),
         )
-        return web(conversation, self._missing, cookie_secure=cookie_secure)
+        site = Site(cookie_secure, Destinations(("https://app.example",)))
+        return web(conversation, self.unkept, self._missing, site)
 
     async def _missing(self) -> tuple[str, ...]:
         return self.missing

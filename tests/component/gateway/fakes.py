@@ -2,14 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from services.gateway.flows import Flow, Flows
 from services.gateway.sessions import Enforced, Session, Sessions
+from services.gateway.unkept import Unkept
 from shared.contracts.message import Command, Event
 from shared.contracts.policy import EnforcementChanged
-from shared.contracts.vocabulary import TenantId
+from shared.contracts.vocabulary import TenantId, UserId
 from shared.runtime.clock import Clock
 from shared.runtime.messaging import Unreachable
 from shared.runtime.mongo import PyMongoError
@@ -109,6 +110,23 @@ class FakeSessions(Sessions):
         self._reach()
         return self.kept.pop(token_hash, None)
 
+    async def of_user(self, tenant_id: TenantId, user_id: UserId) -> tuple[Session, ...]:
+        self._reach()
+        now = self._now()
+        found = [
+            session
+            for session in self.kept.values()
+            if (session.tenant_id, session.user_id) == (tenant_id, user_id)
+            and session.expires_at > now
+            and session.last_seen > now - self._longest_idle
+        ]
+        return tuple(sorted(found, key=lambda session: session.authenticated_at, reverse=True))
+
+    async def end_of_user(self, tenant_id: TenantId, user_id: UserId, session_id: str) -> Session | None:
+        mine = await self.of_user(tenant_id, user_id)
+        found = next((session for session in mine if session.session_id == session_id), None)
+        return None if found is None else self.kept.pop(found.token_hash)
+
     async def must_step_up(self, session: Session) -> bool:
         enforced = self._enforced.get(session.tenant_id)
         return enforced is not None and enforced.demands_more_than(session)
@@ -121,3 +139,24 @@ class FakeSessions(Sessions):
     def _reach(self) -> None:
         if self.is_away:
             raise PyMongoError("the fake database is away")
+
+
+class FakeUnkept(Unkept):
+    """Recovery codes that are still to be kept, in memory."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._codes: dict[str, tuple[datetime, tuple[str, ...]]] = {}
+        self._now = clock
+
+    async def prepare(self) -> None:
+        """Memory needs no index."""
+
+    async def add(self, session: Session, codes: list[str]) -> None:
+        self._codes[session.session_id] = (self._now() + timedelta(hours=1), tuple(codes))
+
+    async def of(self, session: Session) -> tuple[str, ...] | None:
+        until, codes = self._codes.get(session.session_id, (self._now(), ()))
+        return codes if until > self._now() else None
+
+    async def forget(self, session: Session) -> None:
+        self._codes.pop(session.session_id, None)

@@ -1,6 +1,7 @@
 """The session over HTTP: how long it lasts, when it must step up, how it ends."""
 
 from datetime import timedelta
+from functools import partial
 
 import httpx
 import pytest
@@ -8,9 +9,10 @@ import pytest
 from services.gateway.handlers import handlers
 from shared.contracts.auth import VerifyPassword
 from shared.contracts.enrollment import VerifyOtp
+from shared.contracts.gateway import SessionEnded
 from shared.contracts.policy import EnforcementChanged
 from shared.contracts.vocabulary import Mode, TenantId
-from tests.component.gateway.conftest import Login, World
+from tests.component.gateway.conftest import Login, World, client
 from tests.component.gateway.test_login import SESSION_COOKIE, problem
 from tests.examples import ADA, BOB
 
@@ -220,3 +222,44 @@ async def test_who_is_sent_to_step_up_can_sign_in_anew(world: World, log_in: Log
     await log_in(lambda asked: world.granted(asked, policy_revision=8))
 
     assert (await browser.get("/api/v1/session")).json()["assurance"] == 2
+
+
+async def test_a_user_sees_where_he_is_signed_in_and_ends_what_he_likes(
+    world: World, log_in: Login, browser: httpx.AsyncClient
+) -> None:
+    async with client(world.app(), "https://portal.example") as elsewhere:
+        world.caller.answers(VerifyPassword, world.granted)
+        await elsewhere.post("/api/v1/login", json={"username": ADA.username, "password": ADA.password})
+        await log_in(world.granted_by_password)
+
+        seen = (await browser.get("/api/v1/sessions")).json()
+        [other] = [session for session in seen if not session["current"]]
+        ended = await browser.delete(f"/api/v1/sessions/{other['session_id']}")
+        again = await browser.delete(f"/api/v1/sessions/{other['session_id']}")
+
+        assert (len(seen), ended.status_code) == (2, 204)
+        assert problem(again) == (404, "not_found")
+        assert problem(await elsewhere.get("/api/v1/session")) == (401, "no_session")
+    assert {type(event) for event in world.told[-1:]} == {SessionEnded}
+
+
+async def test_nobody_sees_or_ends_the_sessions_of_another(world: World, browser: httpx.AsyncClient) -> None:
+    async with client(world.app(), "https://portal.example") as elsewhere:
+        world.caller.answers(VerifyPassword, partial(world.granted, person=BOB))
+        await elsewhere.post("/api/v1/login", json={"username": BOB.username, "password": BOB.password})
+        [his] = world.sessions.kept.values()
+        world.caller.answers(VerifyPassword, world.granted)
+        await browser.post("/api/v1/login", json={"username": ADA.username, "password": ADA.password})
+
+        ended = await browser.delete(f"/api/v1/sessions/{his.session_id}")
+
+        assert problem(ended) == (404, "not_found")
+        assert len((await browser.get("/api/v1/sessions")).json()) == 1
+        assert (await elsewhere.get("/api/v1/session")).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+async def test_a_stranger_sees_and_ends_no_session(browser: httpx.AsyncClient, method: str) -> None:
+    path = "/api/v1/sessions" + ("" if method == "GET" else "/00000000-0000-0000-0000-000000000000")
+
+    assert problem(await browser.request(method, path)) == (401, "no_session")

@@ -2,7 +2,7 @@ from services.gateway.pages.headers import page_headers
 
 
 def test_a_page_may_run_no_script_and_wear_no_style_that_stands_in_itself() -> None:
-    policy = page_headers(https=True)["Content-Security-Policy"]
+    policy = page_headers()["Content-Security-Policy"]
 
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
@@ -11,15 +11,10 @@ def test_a_page_may_run_no_script_and_wear_no_style_that_stands_in_itself() -> N
 
 
 def test_a_sign_in_may_end_only_where_it_is_allowed_to() -> None:
-    policy = page_headers(https=True, leads_to=("https://app.example",))["Content-Security-Policy"]
+    policy = page_headers(("https://app.example",))["Content-Security-Policy"]
 
     assert "form-action 'self' https://app.example;" in policy
 
 
-def test_browsers_are_held_to_https_only_over_https() -> None:
-    assert "Strict-Transport-Security" in page_headers(https=True)
-    assert "Strict-Transport-Security" not in page_headers(https=False)
-
-
 def test_our_own_forms_still_say_where_they_come_from() -> None:
-    assert page_headers(https=True)["Referrer-Policy"] == "same-origin"
+    assert page_headers()["Referrer-Policy"] == "same-origin"

@@ -1,0 +1,92 @@
+"""The portal: what all pages have in common, from the form that comes in to the way that leads on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from fastapi import Request, Response
+
+from services.gateway.conversation import Conversation, Granted
+from services.gateway.entry import Entry
+from services.gateway.flows import FlowState
+from services.gateway.pages.answers import Answers
+from services.gateway.pages.notices import Notice, Told
+from services.gateway.problems import Code, Problem
+from services.gateway.unkept import Unkept
+from shared.contracts.vocabulary import AuthenticatorType
+from shared.runtime.messaging import Unreachable
+
+HOME = "/"
+SIGN_IN = "/login"
+SETUP = "/login/setup"
+SCAN = f"{SETUP}?step=scan"
+CONFIRM = f"{SETUP}?step=code"
+KEEP_CODES = f"{SETUP}/recovery-codes"
+ENTER_CODE = "/login/code"
+ENTER_RECOVERY_CODE = f"{ENTER_CODE}?method={AuthenticatorType.RECOVERY_CODE}"
+SECURITY = "/account/security"
+
+PLACES: Mapping[FlowState, str] = {FlowState.ENROLLMENT_REQUIRED: SETUP, FlowState.OTP_REQUIRED: ENTER_CODE}
+"""Where a login in progress goes on."""
+
+_NOTICES: Mapping[Code, Notice] = {
+    Code.INVALID_CREDENTIALS: Notice.CREDENTIALS_WRONG,
+    Code.ACCESS_DENIED: Notice.ACCESS_DENIED,
+    Code.ENROLLMENT_REQUIRED: Notice.CANNOT_PUT_OFF,
+}
+_MOST_FIELDS = 16
+_FORM = "application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True)
+class Portal:
+    """What a page is made with."""
+
+    entry: Entry
+    answers: Answers
+    unkept: Unkept
+
+    @property
+    def conversation(self) -> Conversation:
+        """The same that leads the logins of the API."""
+        return self.entry.conversation
+
+    async def enter(self, request: Request, granted: Granted) -> Response:
+        """Sign in, and go where the browser wanted to; new recovery codes are to be kept before."""
+        response: Response = self.answers.arrive(request)
+        if granted.recovery_codes is not None:
+            await self.unkept.add(granted.session, granted.recovery_codes)
+            response = self.answers.go(KEEP_CODES)
+        await self.entry.let_in(request, response, granted)
+        return response
+
+    def elsewhere(self, reason: Problem | Unreachable) -> Response | None:
+        """The way from a form that is not the login's present step: it was moved or ended, perhaps in another tab."""
+        match reason:
+            case Problem(code=Code.NO_LOGIN):
+                return self.answers.go(SIGN_IN, Told(Notice.FLOW_OVER))
+            case Problem(code=Code.WRONG_STATE):
+                return self.answers.go(SIGN_IN)  # which knows the present step
+            case _:
+                return None
+
+
+async def form(request: Request) -> Mapping[str, str]:
+    """The fields of a form as a page sends it; of a field that comes twice, the first."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
+        raise Problem(Code.UNSUPPORTED_MEDIA_TYPE)
+    body = (await request.body()).decode("utf-8", "replace")
+    try:
+        fields = parse_qsl(body, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        raise Problem(Code.INVALID_REQUEST) from None
+    return dict(reversed(fields))
+
+
+def told(reason: Problem | Unreachable, wrong: Notice = Notice.CODE_WRONG) -> Told:
+    """What a person is told when he was not let go on."""
+    if isinstance(reason, Unreachable):
+        return Told(Notice.UNAVAILABLE)
+    if reason.code == "too_many_attempts":
+        return Told(Notice.TOO_MANY_ATTEMPTS, int((reason.headers or {}).get("Retry-After", "60")))
+    return Told(wrong if reason.code is Code.INVALID_CODE else _NOTICES.get(reason.code, Notice.UNAVAILABLE))

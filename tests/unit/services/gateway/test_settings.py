@@ -1,0 +1,50 @@
+"""A gateway that could not do its work safely does not start."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from services.gateway.settings import GatewaySettings
+from shared.contracts.vocabulary import Service
+from tests.keys import Keys
+
+
+def told(keys: Keys, **changes: Any) -> dict[str, Any]:
+    return {
+        "rabbitmq_url": "amqp://localhost",
+        "mongodb_url": "mongodb://localhost",
+        "sealing_private_key": keys.private[Service.GATEWAY],
+        "sealing_public_keys": keys.public,
+        **changes,
+    }
+
+
+def test_cookies_are_for_https_alone_unless_it_is_said_otherwise(keys: Keys) -> None:
+    assert GatewaySettings(**told(keys)).cookie_secure
+
+
+def test_unprotected_cookies_are_refused_in_production(keys: Keys) -> None:
+    with pytest.raises(ValidationError, match="COOKIE_SECURE"):
+        GatewaySettings(**told(keys, cookie_secure=False))
+
+
+def test_unprotected_cookies_can_be_had_in_development(keys: Keys) -> None:
+    settings = GatewaySettings(**told(keys, cookie_secure=False, environment="development"))
+
+    assert not settings.cookie_secure
+
+
+@pytest.mark.parametrize("service", [Service.AUTH, Service.ENROLLMENT])
+def test_a_gateway_that_cannot_seal_to_a_service_does_not_start(keys: Keys, service: Service) -> None:
+    public = {name: key for name, key in keys.public.items() if name != service}
+
+    with pytest.raises(ValidationError, match=service):
+        GatewaySettings(**told(keys, sealing_public_keys=public))
+
+
+def test_a_mistake_in_the_settings_shows_no_key(keys: Keys) -> None:
+    with pytest.raises(ValidationError) as raised:
+        GatewaySettings(**told(keys, cookie_secure=False, session_idle="soon"))
+
+    assert keys.private[Service.GATEWAY] not in str(raised.value)
