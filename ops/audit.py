@@ -95,7 +95,7 @@ async def trail(environ: Mapping[str, str] = os.environ) -> AsyncIterator[Store]
     mongo = Mongo(environ.get("MONGODB_URL") or find(ROOT / ".wardgate", environ).mongodb_url)
     try:
         prefix = environ.get("MONGODB_PREFIX", "wardgate_")
-        yield Store(mongo.database(f"{prefix}{Service.AUDIT}"), mongo.transaction)
+        yield Store(mongo.database(f"{prefix}{Service.AUDIT}"))
     finally:
         await mongo.close()
 

@@ -13,5 +13,5 @@ from shared.runtime.settings import Settings
 def app() -> Starlette:
     """The service; raises where the environment does not hold what it needs."""
     runtime = Runtime(Service.AUDIT, Settings())
-    store = Store(runtime.database, runtime.mongo.transaction)
+    store = Store(runtime.database)
     return runtime.app(handlers(store, now), store.prepare)

@@ -1,87 +1,77 @@
-"""The audit trail in MongoDB: each batch is written in one transaction; read by place to examine it, by time to see it.
+"""The audit trail in MongoDB: written batch by batch; read by place to examine it, by time to see it.
 
-A record is never changed and never removed here. Two instances that write at once cannot fork a chain: its head is
-written in every transaction that adds to it, so of two at once the database undoes one, and a place is taken once by a
-unique index.
+A record is never changed and never removed here. A chain cannot fork, whoever writes at once: a place in it is taken
+once, by a unique index, and a batch is written in order, so that it ends at the first place that somebody else took.
+No transaction: one that a killed process leaves open would hold up all writers for a minute.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from services.audit.domain.placement import Placement, placed
 from services.audit.domain.record import NO_TREE, Head, Record, chained, fact_of
 from shared.contracts.message import Event
 from shared.contracts.policy import TenantPlaced
 from shared.contracts.vocabulary import TenantId, UserId
-from shared.runtime.mongo import BulkWriteError, Database, Document, PyMongoError, UpdateOne
+from shared.runtime.mongo import BulkWriteError, Database, Document, UpdateOne
 
 _TRIES = 100
 _DUPLICATE_KEY = 11000
 
 
-Transaction = Callable[[], AbstractAsyncContextManager[Any]]
-
-
 class Store:
     """The records of all chains, their heads, and the trees that the accounts stand in."""
 
-    def __init__(self, database: Database, transaction: Transaction) -> None:
+    def __init__(self, database: Database) -> None:
         """Keep all of it in the database of audit."""
         self._records = database["records"]
         self._heads = database["heads"]
         self._placements = database["placements"]
-        self._transaction = transaction
 
     async def prepare(self) -> None:
-        """Make the indexes: the places, and what is asked for: when, which account, who, what, which login."""
+        """Make the indexes: the places, and what is asked for: when, which account, who, what, which login.
+
+        Where a process died before it had moved the heads, they are moved now.
+        """
         await self._records.create_index([("root", 1), ("sequence", 1)], unique=True)
         await self._records.create_index([("recorded_at", 1), ("root", 1), ("sequence", 1)])
         for asked in ("tenant_id", "user_id", "topic"):
             await self._records.create_index([(asked, 1), ("recorded_at", 1)])
         await self._records.create_index("flow_id")
+        await self._move(await self._ends(await self.heads()))
 
     async def record(self, events: Sequence[Event], now: datetime) -> None:
-        """Write down those of these events that are not written down yet, all or none.
+        """Write down those of these events that are not written down yet.
 
-        Raises `PyMongoError`, and what does not fit into a document raises what the driver says.
+        Raises `PyMongoError`, and where something does not fit into a document what the driver says; some may be
+        written then, and are passed over when they come again.
         """
         for tries in range(_TRIES):
             try:
-                async with self._transaction() as session:
-                    await self._record(events, now, session)
-            except PyMongoError as error:
-                if not _is_lost_race(error) or tries == _TRIES - 1:
+                await self._record(events, now)
+            except BulkWriteError as error:  # another instance was faster: go on behind what it wrote
+                if not _is_taken(error) or tries == _TRIES - 1:
                     raise
             else:
                 return
 
-    async def _record(self, events: Sequence[Event], now: datetime, session: Any) -> None:
-        known = self._records.find({"_id": {"$in": [event.id for event in events]}}, {"_id": 1}, session=session)
+    async def _record(self, events: Sequence[Event], now: datetime) -> None:
+        known = self._records.find({"_id": {"$in": [event.id for event in events]}}, {"_id": 1})
         written = {document["_id"] async for document in known}
-        new = {event.id: event for event in events if event.id not in written}.values()
+        new = tuple({event.id: event for event in events if event.id not in written}.values())
         if not new:
             return
-        roots = await self._placed(tuple(new), session)
+        roots = await self._placed(new)
         facts = [fact_of(event) for event in new]
-        heads = await self._heads_of({roots.get(fact["tenant_id"], NO_TREE) for fact in facts}, session)
-        records, ends = chained(facts, roots, heads, now)
-        await self._records.insert_many([_document(record) for record in records], ordered=True, session=session)
-        moves = [
-            UpdateOne(
-                {"_id": root, "count": heads[root].count if root in heads else 0},
-                {"$set": {"count": end.count, "hash": end.hash, "recorded_at": now}},
-                upsert=True,  # where the head is another one by now, this is a second one of the same id, and refused
-            )
-            for root, end in ends.items()
-        ]
-        await self._heads.bulk_write(moves, session=session)
+        ends = await self._ends(await self._heads_of({roots.get(fact["tenant_id"], NO_TREE) for fact in facts}))
+        records, ends = chained(facts, roots, ends, now)
+        await self._records.insert_many([_document(record) for record in records], ordered=True)
+        await self._move(ends)
 
-    async def _placed(self, events: Sequence[Event], session: Any) -> dict[TenantId, TenantId]:
+    async def _placed(self, events: Sequence[Event]) -> dict[TenantId, TenantId]:
         """The root of every account in these events, after what they themselves tell of it."""
         tenants = {tenant_id for event in events if (tenant_id := getattr(event, "tenant_id", None)) is not None}
-        found = self._placements.find({"_id": {"$in": list(tenants)}}, session=session)
+        found = self._placements.find({"_id": {"$in": list(tenants)}})
         before = {document["_id"]: _placement(document) async for document in found}
         after = placed(before, (event for event in events if isinstance(event, TenantPlaced)))
         moves = [
@@ -94,12 +84,40 @@ class Store:
             if before.get(placement.tenant_id) != placement
         ]
         if moves:
-            await self._placements.bulk_write(moves, ordered=False, session=session)
+            await self._placements.bulk_write(moves, ordered=False)
         return {placement.tenant_id: placement.root for placement in after.values()}
 
-    async def _heads_of(self, roots: set[TenantId], session: Any) -> dict[TenantId, Head]:
-        found = self._heads.find({"_id": {"$in": list(roots)}}, session=session)
-        return {document["_id"]: _head(document) async for document in found}
+    async def _heads_of(self, roots: Iterable[TenantId]) -> dict[TenantId, Head]:
+        """The heads of these chains; one that begins has a head before it has a record."""
+        found = self._heads.find({"_id": {"$in": list(roots)}})
+        heads = {document["_id"]: _head(document) async for document in found}
+        begun = {root: Head(root) for root in roots if root not in heads}
+        if begun:
+            beginnings = [
+                UpdateOne({"_id": root}, {"$setOnInsert": {"count": head.count, "hash": head.hash}}, upsert=True)
+                for root, head in begun.items()
+            ]
+            await self._heads.bulk_write(beginnings, ordered=False)
+        return heads | begun
+
+    async def _ends(self, heads: Mapping[TenantId, Head]) -> dict[TenantId, Head]:
+        """Where these chains end: at their heads, or behind them, where somebody has not yet moved them."""
+        ends = dict(heads)
+        beyond = [{"root": head.root, "sequence": {"$gt": head.count}} for head in heads.values()]
+        if beyond:
+            found = self._records.find({"$or": beyond}, {"root": 1, "sequence": 1, "hash": 1})
+            async for document in found.sort([("root", 1), ("sequence", 1)]):
+                ends[document["root"]] = Head(document["root"], document["sequence"], document["hash"])
+        return ends
+
+    async def _move(self, ends: Mapping[TenantId, Head]) -> None:
+        """Move heads forward, never back."""
+        moves = [
+            UpdateOne({"_id": end.root, "count": {"$lt": end.count}}, {"$set": {"count": end.count, "hash": end.hash}})
+            for end in ends.values()
+        ]
+        if moves:
+            await self._heads.bulk_write(moves, ordered=False)
 
     async def heads(self) -> dict[TenantId, Head]:
         """The heads of all chains."""
@@ -135,12 +153,9 @@ def _of(tenant_id: TenantId | None, user_id: UserId | None) -> Document:
     return {name: value for name, value in asked.items() if value is not None}
 
 
-def _is_lost_race(error: PyMongoError) -> bool:
-    """Whether another instance wrote to the same chain at the same time."""
-    duplicate = isinstance(error, BulkWriteError) and all(
-        each.get("code") == _DUPLICATE_KEY for each in error.details.get("writeErrors", ())
-    )
-    return duplicate or error.has_error_label("TransientTransactionError")
+def _is_taken(error: BulkWriteError) -> bool:
+    """Whether the place, or the event itself, was written by another instance at the same time."""
+    return all(each.get("code") == _DUPLICATE_KEY for each in error.details.get("writeErrors", ()))
 
 
 def _document(record: Record) -> Document:

@@ -29,7 +29,7 @@ class Kind(StrEnum):
     REPLACED = "replaced"
     """It does not follow the one before it: one of the two was made anew."""
     HEAD = "head"
-    """The head says otherwise than the records."""
+    """It is missing, or says otherwise than the record that it is of."""
     KEPT = "kept"
     """A head that was kept elsewhere says otherwise."""
 
@@ -104,9 +104,6 @@ class Examination:
             self._gaps.append((last + 1, longest))
         if head is None:
             self._found.append(Damage(Kind.HEAD, self.root, last, None, "the head is missing"))
-        elif head.count < last:
-            text = f"the head ends at record {head.count}, and there are {last}"
-            self._found.append(Damage(Kind.HEAD, self.root, last, None, text))
         moved = self._moved()
         for record in self._suspects:
             if (written_as := moved.get(id(record))) is None:
@@ -148,8 +145,9 @@ async def examined(
 ) -> AsyncIterator[Chain]:
     """Every chain in turn, while the trail is being written.
 
-    The records come sorted by root and place, and were asked for after the `heads`: up to these there must be some, and
-    beyond what `head_now` says there must be none. A chain of which only a head is left, here or elsewhere, is one too.
+    The records come sorted by root and place, and were asked for after the `heads`: up to these there must be some.
+    There may be more, for a head is moved after its records were written; but a chain that began meanwhile has one
+    (`head_now`). A chain of which only a head is left, here or elsewhere, is one too.
     """
     elsewhere: dict[TenantId, list[Head]] = {}
     for each in kept:

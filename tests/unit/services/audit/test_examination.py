@@ -133,7 +133,7 @@ def put_in(records: Records) -> None:
         (remove_the_first, [(Kind.MISSING, 1)]),
         (remove_the_end, [(Kind.MISSING, 5)]),
         (swap, [(Kind.MOVED, 2), (Kind.MOVED, 4)]),
-        (move_to_the_end, [(Kind.HEAD, 7), (Kind.MOVED, 7)]),
+        (move_to_the_end, [(Kind.MOVED, 7)]),
         (make_one_anew, [(Kind.REPLACED, 4)]),
         (put_in, [(Kind.REPEATED, 3)]),
     ],
@@ -191,24 +191,26 @@ async def test_a_chain_of_which_only_the_head_is_left_is_missing() -> None:
     assert [damage.text for damage in chain.damages] == ["records 1 to 6 are missing"]
 
 
-async def test_records_without_a_head_and_a_head_that_was_set_back_are_found() -> None:
+async def test_records_without_a_head_and_a_head_of_another_record_are_found() -> None:
     records = written()
 
     [without] = await examination(records)
-    [behind] = await examination(records, head_of(records[:4]))
+    [other] = await examination(records, Head(VENDOR, 4, records[4]["hash"]))
 
     assert [damage.text for damage in without.damages] == ["the head is missing"]
-    assert [damage.text for damage in behind.damages] == ["the head ends at record 4, and there are 6"]
+    assert [damage.text for damage in other.damages] == ["record 4 is not the one that the head is of"]
 
 
-async def test_records_that_were_written_meanwhile_are_no_damage() -> None:
+async def test_records_that_were_written_meanwhile_are_no_damage_though_the_head_comes_after_them() -> None:
     records = written()
     before, now = head_of(records[:4]), head_of(records)
 
-    [chain] = await examination(records, before, now={VENDOR: now})
+    [moved] = await examination(records, before, now={VENDOR: now})
+    [not_yet_moved] = await examination(records, before)
     [begun] = await examination(records, now={VENDOR: now})
 
-    assert chain == begun == Chain(now, 6, ())
+    assert moved == begun == Chain(now, 6, ())
+    assert not_yet_moved == Chain(before, 6, ())
 
 
 async def test_a_chain_that_was_made_anew_with_its_head_is_found_by_a_head_that_was_kept_elsewhere() -> None:
