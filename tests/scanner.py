@@ -15,19 +15,12 @@ def paths(drawing: str) -> list[ET.Element]:
 
 
 def drawn(drawing: str) -> Modules:
-    """Follow the pen: m moves, h draws a row of modules."""
+    """Fill the areas: each a rectangle of one row."""
     size = int(ET.fromstring(drawing).attrib["viewBox"].rpartition(" ")[2])  # noqa: S314 - our own drawing
     modules = [[False] * size for _ in range(size)]
-    column, row = 0, -0.5
-    for command, numbers in re.findall(r"([Mmh])([-\d. ]+)", paths(drawing)[1].get("d") or ""):
-        x, *y = (float(number) for number in numbers.split())
-        if command == "h":
-            modules[int(row)][column : column + int(x)] = [True] * int(x)
-            column += int(x)
-        elif command == "M":
-            column, row = int(x), y[0]
-        else:
-            column, row = column + int(x), row + y[0]
+    for area in re.findall(r"M(\d+) (\d+)h(\d+)v1h-\d+z", paths(drawing)[1].get("d") or ""):
+        column, row, width = map(int, area)
+        modules[row][column : column + width] = [True] * width
     return modules
 
 

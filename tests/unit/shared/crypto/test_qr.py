@@ -1,5 +1,6 @@
 """The drawn QR code, read back from nothing but its SVG."""
 
+import subprocess
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -42,7 +43,17 @@ def test_it_is_black_on_white_whatever_the_page_is() -> None:
     background, modules = paths(svg(URI))
 
     assert background.get("fill") == "#fff"
-    assert modules.get("stroke") == "#000"
+    assert modules.get("fill") == "#000"
+
+
+def test_the_file_scans_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "qr.svg"
+    file.write_text(svg(URI))
+
+    command = ["zbarimg", "--quiet", "--raw", "-Sdisable", "-Sqrcode.enable", str(file)]
+    read = subprocess.run(command, capture_output=True, check=True, text=True).stdout.strip()  # noqa: S603 - fixed words
+
+    assert read == URI
 
 
 def test_a_strict_content_security_policy_lets_it_through() -> None:
