@@ -1,6 +1,7 @@
 """The period of grace over a real MongoDB: begun once, never reopened, never extended."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -91,6 +92,17 @@ async def test_first_logins_at_once_have_one_deadline(policy: Policy) -> None:
 
     assert {answer.skippable_until for answer in told if isinstance(answer, EnrollmentRequired)} == {NOON + WEEK}
     assert len(told) == 20
+
+
+async def test_what_is_noted_of_a_user_for_the_first_time_by_several_at_once_is_noted_by_all(policy: Policy) -> None:
+    grace = Grace(NOON, NOON + DAY)
+    users = [replace(CLARA, username=f"user-{number}") for number in range(40)]
+
+    for user in users:  # MongoDB calls a few of them duplicates
+        standings = await asyncio.gather(
+            *(policy.store.hold_grace(user.tenant_id, user.user_id, Standing(), grace) for _ in range(20))
+        )
+        assert standings == [Standing(grace=grace)] * 20
 
 
 async def test_who_has_an_authenticator_cannot_put_it_off(policy: Policy) -> None:

@@ -1,6 +1,7 @@
 """Logins as policy judges them, over a real MongoDB: evidence, redelivery, races, and whatever must not be granted."""
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Literal
@@ -20,7 +21,7 @@ from shared.contracts.vocabulary import (
     Mode,
     TenantId,
 )
-from shared.runtime.mongo import Collection, Database, Mongo, PyMongoError
+from shared.runtime.mongo import Collection, Database, Document, Mongo, PyMongoError
 from tests.examples import (
     ADA,
     BOB,
@@ -251,36 +252,67 @@ async def test_the_database_clears_away_a_login_that_is_over(policy: Policy) -> 
         await flows.create_index("expires_at", expireAfterSeconds=1)
 
 
-class Counted:
-    """A database that notes which calls are made to it."""
+class Watched:
+    """A database of which each call is shown to `watch` before it is made."""
 
-    def __init__(self, database: Database) -> None:
-        self.database = database
-        self.calls: list[str] = []
+    def __init__(self, database: Database, watch: Callable[[str], Awaitable[None]]) -> None:
+        self._database = database
+        self._watch = watch
 
     def __getitem__(self, name: str) -> Any:
-        return CountedCollection(self.database[name], self.calls)
+        return WatchedCollection(self._database[name], self._watch)
 
 
-class CountedCollection:
-    def __init__(self, collection: Collection, calls: list[str]) -> None:
+class WatchedCollection:
+    def __init__(self, collection: Collection, watch: Callable[[str], Awaitable[None]]) -> None:
         self._collection = collection
-        self._calls = calls
+        self._watch = watch
+
+    async def find(self, *args: Any) -> AsyncIterator[Document]:
+        await self._watch("find")
+        async for document in self._collection.find(*args):
+            yield document
 
     def __getattr__(self, call: str) -> Any:
-        self._calls.append(call)
-        return getattr(self._collection, call)
+        async def watched(*args: Any, **kwargs: Any) -> Any:
+            await self._watch(call)
+            return await getattr(self._collection, call)(*args, **kwargs)
+
+        return watched
+
+
+async def test_a_step_that_is_overtaken_by_another_is_judged_anew(policy: Policy) -> None:
+    await policy.store.enrolled(ADA.tenant_id, ADA.user_id, NOON)
+    login, rivals = policy.login(ADA), [policy.code(ADA)]
+    await policy.hear(login)
+    policy.clock.pass_by(timedelta(minutes=1))
+
+    async def overtake(call: str) -> None:
+        if call == "update_one" and rivals:
+            await policy.hear(rivals.pop())
+
+    slow = replace(policy, database=Watched(policy.database, overtake))
+    told = await slow.hear(login)
+
+    flow = await policy.flow(FLOW)
+    assert not rivals
+    assert isinstance(told, OtpRequired)
+    assert (flow["evidence"], flow["decision"]["outcome"]) == ({"pwd": NOON, "otp": NOON}, Outcome.GRANT)
 
 
 async def test_a_step_asks_the_database_three_times_however_deep_the_tree_is(policy: Policy) -> None:
-    counted = Counted(policy.database)
-    frugal = replace(policy, database=counted)
+    calls: list[str] = []
+
+    async def count(call: str) -> None:
+        calls.append(call)
+
+    frugal = replace(policy, database=Watched(policy.database, count))
     await frugal.hear(policy.login(ADA, another_flow()))  # the first time, it has yet to find out who stands above
-    counted.calls.clear()
+    calls.clear()
 
     await frugal.hear(policy.login(ADA))
-    assert counted.calls == ["find", "find_one", "insert_one"]
+    assert calls == ["find", "find_one", "insert_one"]
 
-    counted.calls.clear()
+    calls.clear()
     await frugal.hear(policy.code(ADA))
-    assert counted.calls == ["find", "find_one", "update_one"]
+    assert calls == ["find", "find_one", "update_one"]

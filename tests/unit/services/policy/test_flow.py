@@ -2,6 +2,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
@@ -273,3 +274,4 @@ class Logins(RuleBasedStateMachine):
 
 
 TestLogins = Logins.TestCase
+TestLogins.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
