@@ -1,12 +1,16 @@
 """What auth does when it is told something."""
 
 import asyncio
+from dataclasses import dataclass
 
 from services.auth.cores import Cores
+from services.auth.domain.attempts import enter, ledger_name, settle, unlock
 from services.auth.domain.directory import Known, Taking, accept, hash_of, in_the_clear, opened, take
 from services.auth.domain.login import check, judge
-from services.auth.store import Store
+from services.auth.store import Ledgers, Store
+from shared.contracts.attempts import UnlockPassword
 from shared.contracts.auth import ImportUsers, LoginFailed, LoginSucceeded, UsersImported, VerifyPassword
+from shared.contracts.refusals import UnknownUser
 from shared.contracts.vocabulary import Service
 from shared.crypto.passwords import Passwords
 from shared.crypto.sealing import Opener
@@ -14,9 +18,20 @@ from shared.runtime.clock import Clock
 from shared.runtime.router import Router
 
 
-def handlers(store: Store, opener: Opener, passwords: Passwords, cores: Cores, now: Clock) -> Router:
+@dataclass(frozen=True)
+class Books:
+    """Where auth keeps what it knows."""
+
+    users: Store
+    ledgers: Ledgers
+    key: bytes
+    """Hides the usernames that nobody has."""
+
+
+def handlers(books: Books, opener: Opener, passwords: Passwords, cores: Cores, now: Clock) -> Router:
     """Bind what auth needs to what it does."""
     router = Router(Service.AUTH)
+    store, ledgers = books.users, books.ledgers
 
     @router.does(VerifyPassword)
     async def verify_password(command: VerifyPassword) -> LoginSucceeded | LoginFailed:
@@ -27,10 +42,25 @@ def handlers(store: Store, opener: Opener, passwords: Passwords, cores: Cores, n
         """
         password = opener.open(command.password, field="password", flow=command.flow_id)
         user = await store.user_named(command.username)
-        checked = await cores.run(check, user, password, passwords)
-        after, verdict = judge(user, checked, command.flow_id, now())
+        name = ledger_name(user, command.username, books.key)
+        async with ledgers.turn(name):
+            ledger = await ledgers.enter(name, lambda ledger: enter(ledger, command.id, now()))
+            is_locked = ledger.is_locked
+            checked = await cores.run(check, user, password, passwords, is_locked=is_locked)
+            after, verdict = judge(user, checked, command.flow_id, now(), is_locked=is_locked)
+            await ledgers.change(name, lambda ledger: settle(ledger, command.id, user, verdict), ledger)
         await store.keep(user, after)
         return verdict
+
+    @router.does(UnlockPassword)
+    async def unlock_password(command: UnlockPassword) -> None:
+        """Take passwords from a user again, who has failed too often."""
+        user = await store.user_named(command.username)
+        if user is None:
+            raise UnknownUser("There is no user of this name.")
+        name = ledger_name(user, command.username, books.key)
+        await ledgers.change(name, lambda ledger: unlock(ledger, user, command.flow_id, now()))
+        await ledgers.tell(name)
 
     @router.does(ImportUsers)
     async def import_users(command: ImportUsers) -> UsersImported:

@@ -1,22 +1,30 @@
-"""The users, in MongoDB: whatever is asked or written of them is asked and written here."""
+"""The users, in MongoDB, and the ledgers of attempts at their passwords: asked and written here and nowhere else."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, replace
 from typing import Any
+from weakref import WeakValueDictionary
 
 from pydantic import TypeAdapter
 
+from services.auth.domain.attempts import Busy, Ledger
 from services.auth.domain.directory import Known, Taking
 from services.auth.domain.user import User
 from shared.contracts.auth import UserCreated, username_key
+from shared.contracts.message import Event
 from shared.contracts.vocabulary import UserId
-from shared.runtime.mongo import BulkWriteError, Database, Document, UpdateOne
+from shared.runtime.mongo import BulkWriteError, Database, Document, DuplicateKeyError, UpdateOne
 from shared.runtime.outbox import Outbox
 
 _TRIES = 100
 _DUPLICATE_KEY = 11000
+_PAUSE = 0.03
+"""Seconds until an attempt that depends on another looks again: that takes some 20 ms to judge."""
 
 _USER: TypeAdapter[User] = TypeAdapter(User)
+_LEDGER: TypeAdapter[Ledger] = TypeAdapter(Ledger)
 
 
 class Conflict(Exception):  # noqa: N818 - says what is the matter
@@ -90,6 +98,84 @@ class Store:
             "revision": user.revision - 1,
         }
         return UpdateOne(where, {"$set": fields, **self._outbox.entries(*events)}, upsert=user.revision == 1)
+
+
+class Ledgers:
+    """The attempts at each username, known or not: one document for each, each change one conditional write."""
+
+    def __init__(self, database: Database, outbox: Outbox) -> None:
+        """Keep ledgers in the database of auth, and what is told of them in `outbox`."""
+        self._ledgers = database["attempts"]
+        self._outbox = outbox
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def prepare(self) -> None:
+        """Have ledgers removed that nobody misses."""
+        await self._ledgers.create_index("expires_at", expireAfterSeconds=0)
+
+    @asynccontextmanager
+    async def turn(self, name: str) -> AsyncIterator[None]:
+        """One attempt after the other at the same username, in this process: fewer then wait for each other's writes.
+
+        This is for speed. What one instance may do while another is at it, the ledger says.
+        """
+        async with self._turns.setdefault(name, asyncio.Lock()):
+            yield
+
+    async def enter(self, name: str, decide: Callable[[Ledger], Ledger]) -> Ledger:
+        """Write what `decide` makes of a ledger; where that depends on an attempt under way, wait for it.
+
+        Raises `Conflict` where that does not end.
+        """
+        for _ in range(_TRIES):
+            before = await self._ledger(name)
+            try:
+                after = decide(before)
+            except Busy:
+                await asyncio.sleep(_PAUSE)
+                continue
+            if (noted := await self._noted(name, before, after)) is not None:
+                return noted
+        raise Conflict
+
+    async def change(
+        self, name: str, decide: Callable[[Ledger], tuple[Ledger, tuple[Event, ...]]], known: Ledger | None = None
+    ) -> None:
+        """Write what `decide` makes of a ledger, tried first on the one that is `known`; where others wrote, anew.
+
+        What is told of it waits for the relay: nobody's answer takes longer because of it. Raises `Conflict`.
+        """
+        for _ in range(_TRIES):
+            before = await self._ledger(name) if known is None else known
+            after, events = decide(before)
+            if await self._noted(name, before, after, events) is not None:
+                return
+            known = None
+        raise Conflict
+
+    async def tell(self, name: str) -> None:
+        """Tell at once what waits to be told of this ledger, for somebody who waits for it. Raises `Unreachable`."""
+        await self._outbox.deliver(name)
+
+    async def _ledger(self, name: str) -> Ledger:
+        document = await self._ledgers.find_one({"_id": name}, {"outbox": 0})
+        return Ledger() if document is None else _LEDGER.validate_python(document)
+
+    async def _noted(self, name: str, before: Ledger, after: Ledger, events: Sequence[Event] = ()) -> Ledger | None:
+        """The ledger as it is written, over the revision that was read; nothing where somebody was faster."""
+        if after == before and not events:
+            return after
+        after = replace(after, revision=before.revision + 1)
+        fields = {**asdict(after), "expires_at": after.expires_at}
+        try:
+            result = await self._ledgers.update_one(
+                {"_id": name, "revision": before.revision},
+                {"$set": fields, **self._outbox.entries(*events)},
+                upsert=before.revision == 0,
+            )
+        except DuplicateKeyError:
+            return None
+        return after if result.matched_count or result.upserted_id else None
 
 
 def _user(document: Document) -> User:

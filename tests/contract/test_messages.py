@@ -61,7 +61,7 @@ def test_an_event_that_is_no_answer_and_not_kept_is_heard_by_somebody(event: typ
 
 @pytest.mark.parametrize("event", [e for e in EVENTS.values() if e.answer])
 def test_an_answer_is_understood_by_somebody_who_asks(event: type[Event]) -> None:
-    asked_by_the_command_line = event.__name__.endswith(("Imported", "Noted", "Checked"))
+    asked_by_the_command_line = event.__name__.endswith(("Imported", "Noted", "Checked", "Unlocked"))
 
     assert asked_by_the_command_line or event in traffic(Service.GATEWAY).answers
 

@@ -29,6 +29,8 @@ WITHOUT_A_TENANT = {
     "audit.store.latest": "an operator may ask for all accounts",
     "audit.store.since": "the same",
     "auth.store.user_named": "who stands at the door has not said whose user he is",
+    "auth.store._ledger": "the same, and a ledger is of a username, be there a user of it or not",
+    "auth.store._noted": "the same",
     "auth.store._known": "an import must find out that a username belongs to another tenant",
     "gateway.flows.of_token": "the browser shows a token of 256 bits, and the flow says whose it is",
     "gateway.flows.abandon": "the same",

@@ -18,13 +18,13 @@ class Check:
     """The same password hashed as hashes are made now, where the stored hash is of another kind or cost."""
 
 
-def check(user: User | None, password: str, passwords: Passwords) -> Check:
+def check(user: User | None, password: str, passwords: Passwords, *, is_locked: bool = False) -> Check:
     """Hash what was typed; blocks for as long as that takes.
 
     For nobody, and for a user who may not enter, the hash is that of nobody: all of them take the same time. The cost
     of a disabled user's own hash would tell that he exists, and a rehash that his password was right.
     """
-    if user is None or user.disabled:
+    if user is None or user.disabled or is_locked:
         return Check(passwords.verify_nobody(password))
     matches = passwords.verify(user.password_hash, password)
     rehashed = passwords.hash(password) if matches and passwords.needs_rehash(user.password_hash) else None
@@ -32,13 +32,14 @@ def check(user: User | None, password: str, passwords: Passwords) -> Check:
 
 
 def judge(
-    user: User | None, checked: Check, flow_id: FlowId, now: datetime
+    user: User | None, checked: Check, flow_id: FlowId, now: datetime, *, is_locked: bool = False
 ) -> tuple[User | None, LoginSucceeded | LoginFailed]:
     """Say whether the login succeeds, and the user as he is after it: with a hash of today's cost."""
     if user is None:
         return user, LoginFailed(occurred_at=now, flow_id=flow_id, reason=LoginFailure.UNKNOWN_USER)
-    if user.disabled or not checked.matches:
-        reason = LoginFailure.DISABLED if user.disabled else LoginFailure.WRONG_PASSWORD
+    if user.disabled or is_locked or not checked.matches:
+        reason = LoginFailure.LOCKED if is_locked else LoginFailure.WRONG_PASSWORD
+        reason = LoginFailure.DISABLED if user.disabled else reason
         return user, LoginFailed(
             occurred_at=now, flow_id=flow_id, tenant_id=user.tenant_id, user_id=user.user_id, reason=reason
         )

@@ -9,7 +9,9 @@ import pytest
 from ops.directory import DirectoryError
 from ops.importing import Summary, import_directory
 from services.auth.cores import Cores
+from services.auth.handlers import Books
 from services.auth.handlers import handlers as auth
+from services.auth.store import Ledgers
 from services.auth.store import Store as AuthStore
 from services.enrollment.domain.vault import Vault
 from services.enrollment.handlers import handlers as enrollment
@@ -65,14 +67,16 @@ class System:
         messenger = RabbitMessenger()
         await messenger.open(url)
         outboxes = {service: Outbox(self.database(service)[_KEPT_IN[service]], messenger, now) for service in _KEPT_IN}
-        users = AuthStore(self.database(Service.AUTH), outboxes[Service.AUTH])
+        in_auth = self.database(Service.AUTH)
+        users = AuthStore(in_auth, outboxes[Service.AUTH])
+        books = Books(users, Ledgers(in_auth, Outbox(in_auth["attempts"], messenger, now)), b"a key")
         accounts = PolicyStore(self.database(Service.POLICY), self._mongo.transaction, outboxes[Service.POLICY])
         owners = EnrollmentStore(self.database(Service.ENROLLMENT), outboxes[Service.ENROLLMENT])
         vault = Vault(Keyring.parse(self._keys.keyring), self._keys.sealer())
         for store in (users, accounts, owners):
             await store.prepare()
         routers = [
-            auth(users, self._keys.opener(Service.AUTH), CHEAP, Cores(2), now),
+            auth(books, self._keys.opener(Service.AUTH), CHEAP, Cores(2), now),
             policy(accounts, now),
             enrollment(owners, self._keys.opener(Service.ENROLLMENT), vault, now),
         ]

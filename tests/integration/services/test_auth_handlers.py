@@ -8,8 +8,8 @@ import bcrypt
 import pytest
 
 from services.auth.cores import Cores
-from services.auth.handlers import handlers
-from services.auth.store import Store
+from services.auth.handlers import Books, handlers
+from services.auth.store import Ledgers, Store
 from shared.contracts.auth import ImportedUser, ImportUsers, LoginFailed, LoginSucceeded, UsersImported, VerifyPassword
 from shared.contracts.catalogue import EVENTS
 from shared.contracts.message import Event
@@ -68,7 +68,8 @@ async def auth(mongo_database: Database, settings: Keyholder, keys: Keys) -> Asy
     clock, passwords = ToldClock(NOON), Passwords(Parameters(memory=8, passes=1))
     store = Store(mongo_database, Outbox(mongo_database["users"], FakeWire(), clock))
     await store.prepare()
-    router = handlers(store, keys.opener(Service.AUTH), passwords, Cores(2), clock)
+    ledgers = Ledgers(mongo_database, Outbox(mongo_database["attempts"], FakeWire(), clock))
+    router = handlers(Books(store, ledgers, b"a key"), keys.opener(Service.AUTH), passwords, Cores(2), clock)
     async with FakeWire.joining(router, settings=settings) as wire:
         yield Auth(wire, store, keys.sealer())
 
