@@ -40,7 +40,7 @@ def prepare(root: Path) -> None:
 
 
 def stamp(environment: Path, lock: Path) -> str:
-    """What an environment was made of and for: Python, place (its scripts name it), packages."""
+    """What an environment was made of and for: the line of Python, the place (its scripts name it), the packages."""
     return f"{_maker(environment)}{lock.read_text()}"
 
 
@@ -58,12 +58,13 @@ def is_usable(environment: Path) -> bool:
 
 
 def _maker(environment: Path) -> str:
-    return f"{sys.version}\n{environment}\n"
+    return f"{sys.version_info.major}.{sys.version_info.minor}\n{environment}\n"
 
 
 def _stamped(environment: Path) -> str:
+    """What the stamp says; nothing where there is none, or where the Python that the environment leans on is gone."""
     made = environment / "stamp"
-    return made.read_text() if made.exists() else ""
+    return made.read_text() if made.exists() and (environment / "bin" / "python").exists() else ""
 
 
 def _make(environment: Path) -> None:

@@ -12,7 +12,8 @@ def environment(tmp_path: Path) -> Path:
     """A checkout with a lock, and an environment that was made for it."""
     (tmp_path / "requirements.lock").write_text("pyotp==2.12 --hash=sha256:00")
     made = tmp_path / ".venv"
-    made.mkdir()
+    (made / "bin").mkdir(parents=True)
+    (made / "bin" / "python").touch()
     (made / "stamp").write_text(stamp(made, tmp_path / "requirements.lock"))
     return made
 
@@ -48,4 +49,12 @@ def test_an_environment_of_another_python_is_made_anew(environment: Path) -> Non
     (environment / "stamp").write_text(written.replace("3.", "2.", 1))
 
     assert not is_prepared(environment, environment.parent / "requirements.lock")
+    assert not is_usable(environment)
+
+
+def test_an_environment_whose_python_was_removed_is_made_anew(environment: Path) -> None:
+    python = environment / "bin" / "python"
+    python.unlink()
+    python.symlink_to("/opt/a-python-that-is-gone/bin/python3")
+
     assert not is_usable(environment)

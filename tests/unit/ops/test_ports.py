@@ -4,6 +4,7 @@ import socket
 from pathlib import Path
 
 from ops.ports import LOOPBACK, free_port, is_free, kept_port
+from tests.processes import program
 
 
 def test_a_port_where_somebody_listens_is_not_free() -> None:
@@ -35,3 +36,11 @@ def test_a_server_whose_port_was_taken_gets_another_and_keeps_that(tmp_path: Pat
 
     assert second != first
     assert kept_port(tmp_path / "ports.json", "amqp") == second
+
+
+def test_two_launchers_never_pick_the_same_port_even_before_a_server_listens_there() -> None:
+    mine = free_port()
+    code = f"from ops.ports import claim; print('claimed', claim({mine}))"
+
+    with program(code) as other_launcher:
+        assert other_launcher.wait_for("claimed") == "claimed False\n"
