@@ -16,15 +16,15 @@ _log = structlog.get_logger(__name__)
 _ROOM = 1_000
 """Events that are being told at a time."""
 _TRIES = 60
-_PAUSE = 1.0
 
 
 class Teller:
     """Tells events one by one, while whoever told them goes on."""
 
-    def __init__(self, messenger: Messenger) -> None:
-        """Tell through this messenger."""
+    def __init__(self, messenger: Messenger, *, pause: float = 1.0) -> None:
+        """Tell through this messenger, with so many seconds between two tries."""
         self._messenger = messenger
+        self._pause = pause
         self._under_way: set[asyncio.Task[None]] = set()
 
     def tell(self, event: Event, correlation_id: str) -> None:
@@ -36,10 +36,10 @@ class Teller:
         self._under_way.add(telling)
         telling.add_done_callback(self._under_way.discard)
 
-    async def close(self) -> None:
-        """Give what is under way one more second."""
+    async def close(self, within: float = 1.0) -> None:
+        """Give what is under way so many more seconds."""
         if self._under_way:
-            _, left = await asyncio.wait(self._under_way, timeout=_PAUSE)
+            _, left = await asyncio.wait(self._under_way, timeout=within)
             for telling in left:
                 telling.cancel()
             if left:
@@ -54,6 +54,6 @@ class Teller:
                     message_id = letter.headers["x-message-id"]
                     _log.error("not told", topic=letter.routing_key, id=message_id, reason=str(reason))
                     return
-                await asyncio.sleep(_PAUSE)
+                await asyncio.sleep(self._pause)
             else:
                 return

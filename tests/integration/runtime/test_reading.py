@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 
 from shared.contracts.auth import VerifyPassword
 from shared.contracts.message import Event, MessageId
-from shared.contracts.policy import EnforcementChanged, OtpRequired
+from shared.contracts.policy import EnforcementChanged, OtpRequired, SkipEnrollment
 from shared.contracts.refusals import RefusalCode, RequestRefused, WrongState
 from shared.contracts.vocabulary import FlowId, Service
 from shared.crypto.sealing import SealBroken
@@ -178,6 +178,20 @@ async def test_a_refusal_is_answered_and_never_tried_again(broker: Broker, setti
     assert (told.code, told.detail, told.flow_id) == (RefusalCode.WRONG_STATE, "Not now.", FLOW)
     assert len(tries) == 1
     assert await broker.count(QUEUE) == await broker.count(RETRY) == await broker.count(PARKED) == 0
+
+
+async def test_a_refusal_names_the_user_whom_it_was_about(broker: Broker, settings: Keyholder) -> None:
+    router = Router(Service.POLICY)
+
+    @router.does(SkipEnrollment)
+    async def refuse(_: SkipEnrollment) -> None:
+        raise WrongState("Not now.")
+
+    async with broker.hearing(RequestRefused.topic) as heard, serving(router, settings=settings):
+        await broker.send(SkipEnrollment(flow_id=FLOW, **dict(ADA.named)))
+        told = RequestRefused.model_validate_json((await heard.next()).body)
+
+    assert (told.tenant_id, told.user_id) == (ADA.tenant_id, ADA.user_id)
 
 
 async def test_a_message_that_nobody_waits_for_any_more_is_counted_and_not_handled(

@@ -1,0 +1,58 @@
+"""What is written of an exception: enough to find the fault, and nothing that a secret could stand in."""
+
+import sys
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter
+
+from shared.runtime.logs import traces
+
+CANARY = "canary-71c0"
+
+
+@dataclass(frozen=True)
+class User:
+    name: str
+    password_hash: int
+
+
+def raised(action: object) -> str:
+    try:
+        assert callable(action)
+        action()
+    except BaseException:  # noqa: BLE001 - whatever it is, it is what the test is about
+        exception = sys.exc_info()
+        assert exception[0] is not None
+        return str(traces(exception))
+    raise AssertionError("nothing was raised")
+
+
+def test_a_document_that_cannot_be_read_is_named_by_its_fields_alone() -> None:
+    written = raised(lambda: TypeAdapter(User).validate_python({"password_hash": CANARY, "name": [CANARY]}))
+
+    assert CANARY not in written
+    assert all(word in written for word in ("2 validation errors for User", "password_hash", "name"))
+
+
+def test_the_same_holds_for_a_cause_and_inside_a_group() -> None:
+    def within() -> None:
+        try:
+            TypeAdapter(User).validate_python({"password_hash": CANARY, "name": ""})
+        except ValueError as error:
+            raise ExceptionGroup("several", [error]) from error
+
+    written = raised(within)
+
+    assert CANARY not in written
+    assert written.count("1 validation error for User") == 2
+
+
+def test_no_local_variable_is_written() -> None:
+    def divide(secret: str) -> float:
+        return len(secret) / 0
+
+    written = raised(lambda: divide(CANARY))
+
+    assert CANARY not in written
+    assert "ZeroDivisionError" in written
+    assert "divide" in written
