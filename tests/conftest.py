@@ -28,9 +28,15 @@ Driver = Literal["motor", "pymongo"]
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def servers_state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where servers that run on this machine keep their files."""
+    return tmp_path_factory.mktemp("servers")
+
+
+@pytest.fixture(scope="session")
+def servers(servers_state: Path) -> Iterator[Stack]:
     """Real RabbitMQ and real MongoDB, started once for all tests."""
-    with servers_for_tests(tmp_path_factory.mktemp("servers")) as stack:
+    with servers_for_tests(servers_state) as stack:
         yield stack
 
 

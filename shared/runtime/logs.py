@@ -2,9 +2,11 @@
 
 import logging
 import sys
+from typing import Any
 
 import structlog
 import structlog.tracebacks
+from pydantic import ValidationError
 
 _SHARED: tuple[structlog.typing.Processor, ...] = (
     structlog.contextvars.merge_contextvars,
@@ -17,7 +19,7 @@ _SHARED: tuple[structlog.typing.Processor, ...] = (
 def configure(service: str, level: str) -> None:
     """Send everything that is logged in this process through one formatter.
 
-    Tracebacks are written without local variables: a frame of a handler holds opened secrets.
+    Tracebacks are written without what a secret could stand in: see `traces`.
     """
     structlog.configure(
         processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -31,9 +33,7 @@ def configure(service: str, level: str) -> None:
             foreign_pre_chain=_SHARED,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.ExceptionRenderer(
-                    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-                ),
+                structlog.processors.ExceptionRenderer(traces),
                 structlog.processors.JSONRenderer(),
             ],
         )
@@ -49,3 +49,23 @@ def configure(service: str, level: str) -> None:
     ):  # a lost connection is a page of tracebacks to them; `messaging` says it in a line
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     structlog.contextvars.bind_contextvars(service=service)
+
+
+_transformed = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+
+
+def traces(exc_info: structlog.typing.ExcInfo) -> list[dict[str, Any]]:
+    """An exception and its causes, without local variables and without the input that pydantic quotes.
+
+    A frame of a handler holds opened secrets, and a stored document that cannot be read holds a password's hash.
+    """
+    return [_without_input(trace) for trace in _transformed(exc_info)]
+
+
+def _without_input(trace: dict[str, Any]) -> dict[str, Any]:
+    within = [[_without_input(each) for each in traces] for traces in trace.get("exceptions", ())]
+    if trace["exc_type"] != ValidationError.__name__:
+        return trace | {"exceptions": within}
+    # pydantic writes what it read only into the indented lines, below the name of each field.
+    kept = [line for line in trace["exc_value"].splitlines() if not line.startswith(" ")]
+    return trace | {"exceptions": within, "exc_value": "\n".join(kept)}

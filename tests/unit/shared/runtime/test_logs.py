@@ -1,6 +1,7 @@
 """What is written of an exception: enough to find the fault, and nothing that a secret could stand in."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pydantic import TypeAdapter
@@ -16,9 +17,8 @@ class User:
     password_hash: int
 
 
-def raised(action: object) -> str:
+def raised(action: Callable[[], object]) -> str:
     try:
-        assert callable(action)
         action()
     except BaseException:  # noqa: BLE001 - whatever it is, it is what the test is about
         exception = sys.exc_info()
@@ -34,17 +34,34 @@ def test_a_document_that_cannot_be_read_is_named_by_its_fields_alone() -> None:
     assert all(word in written for word in ("2 validation errors for User", "password_hash", "name"))
 
 
-def test_the_same_holds_for_a_cause_and_inside_a_group() -> None:
-    def within() -> None:
-        try:
-            TypeAdapter(User).validate_python({"password_hash": CANARY, "name": ""})
-        except ValueError as error:
-            raise ExceptionGroup("several", [error]) from error
+def unreadable() -> None:
+    TypeAdapter(User).validate_python({"password_hash": CANARY, "name": ""})
 
-    written = raised(within)
+
+def test_the_same_holds_for_a_cause() -> None:
+    def caused() -> None:
+        try:
+            unreadable()
+        except ValueError as error:
+            raise RuntimeError("no user") from error
+
+    written = raised(caused)
 
     assert CANARY not in written
-    assert written.count("1 validation error for User") == 2
+    assert "1 validation error for User" in written
+
+
+def test_the_same_holds_inside_a_group() -> None:
+    def grouped() -> None:
+        try:
+            unreadable()
+        except ValueError as error:
+            raise ExceptionGroup("several", [error]) from None
+
+    written = raised(grouped)
+
+    assert CANARY not in written
+    assert "1 validation error for User" in written
 
 
 def test_no_local_variable_is_written() -> None:
