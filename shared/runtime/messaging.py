@@ -26,10 +26,15 @@ PUBLISH_TIMEOUT = 5.0
 
 TransportError = (
     aiormq.exceptions.AMQPError,
-    aiormq.exceptions.ChannelInvalidStateError,
+    RuntimeError,  # a channel or a connection that is closed, in the words of aiormq and of aio-pika
     OSError,
     TimeoutError,
 )
+
+
+def _is_of_transport(error: Exception) -> bool:
+    """Whether the broker is what is wrong. aiormq ends what is under way on a lost connection with a bare one."""
+    return isinstance(error, TransportError) or type(error) is Exception
 
 
 class Unreachable(Exception):  # noqa: N818 - says what is the matter, not that it is an error
@@ -201,7 +206,9 @@ class RabbitMessenger:
                 )
         except aiormq.exceptions.PublishError:
             raise Unreachable(f"no service reads {letter.routing_key}") from None
-        except TransportError as error:
+        except Exception as error:
+            if not _is_of_transport(error):
+                raise
             raise Unreachable(f"RabbitMQ did not take {letter.routing_key}: {type(error).__name__}") from error
 
     async def close(self) -> None:

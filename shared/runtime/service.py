@@ -28,7 +28,7 @@ from shared.runtime import logs, topology
 from shared.runtime.batches import BatchReader
 from shared.runtime.caller import Caller
 from shared.runtime.clock import now
-from shared.runtime.messaging import Messenger, RabbitMessenger, TransportError, Unreachable
+from shared.runtime.messaging import Messenger, RabbitMessenger
 from shared.runtime.mongo import Database, Mongo, PyMongoError
 from shared.runtime.outbox import Outbox, relay
 from shared.runtime.reader import Reader
@@ -162,7 +162,7 @@ class Runtime:
         while not self._prepared:
             try:
                 await self._connect(router, prepare)
-            except (*TransportError, Unreachable, PyMongoError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is: readiness says so, and nobody else tries again
                 _log.warning("waits for its servers", reason=f"{type(error).__name__}: {error}"[:200])
                 await asyncio.sleep(1)
             else:
@@ -178,7 +178,7 @@ class Runtime:
             await self.messenger.open(url)
         for caller in self._callers:
             await caller.open()
-        if router.readings:
+        if router.readings and self._broker is None:
             await self._attach(router, url)
         if router.everything is not None:
             batches = BatchReader(self.service, router.everything, self.messenger, now)
