@@ -97,8 +97,10 @@ def _apt(*arguments: str) -> None:
 
 def _no_broker_at_boot() -> None:
     """Keep the package from running a second broker, of the machine's own, after the next boot."""
-    if systemctl := shutil.which("systemctl"):
-        subprocess.run([systemctl, "--quiet", "disable", "rabbitmq-server"], capture_output=True, check=False)  # noqa: S603
+    for command in ("systemctl --quiet disable rabbitmq-server", "update-rc.d rabbitmq-server disable"):
+        words = command.split()
+        if shutil.which(words[0]):
+            subprocess.run(words, capture_output=True, check=False)  # noqa: S603 (fixed words)
 
 
 def _extract_mongod(program: Path, say: Say) -> None:
