@@ -19,8 +19,8 @@ LINTERS = {
     "generated documents": ["-m", "ops.documents", "--check"],
 }
 
-TOOLS_OF_TESTS = {"zbarimg": "zbar-tools", "oathtool": "oathtool"}
-"""Programs that stand in for a person's phone, and Debian's packages of them."""
+TOOLS_OF_TESTS = {"zbarimg": "zbar-tools", "oathtool": "oathtool", "nginx": "nginx-light"}
+"""Programs that stand in for a person's phone and for a proxy, and Debian's packages of them."""
 
 
 def lint(say: Say) -> list[str]:

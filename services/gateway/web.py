@@ -17,7 +17,7 @@ from services.gateway.pages.answers import Answers
 from services.gateway.pages.destinations import Destinations
 from services.gateway.pages.rendering import pages
 from services.gateway.portal import Portal
-from services.gateway.routes import health, login, pages_files, session, sessions
+from services.gateway.routes import forward_auth, health, login, pages_files, session, sessions
 from services.gateway.routes.pages_account import AccountPages
 from services.gateway.routes.pages_code import CodePage
 from services.gateway.routes.pages_codes import CodesPage
@@ -77,6 +77,7 @@ def web(
     api.include_router(login.routes(entry))
     api.include_router(session.routes(entry))
     api.include_router(sessions.routes(entry))
+    api.include_router(forward_auth.routes(entry, site.destinations))
 
     @api.get("/docs", include_in_schema=False)
     async def documentation() -> HTMLResponse:

@@ -31,6 +31,11 @@ class Destinations:
             return None if address.startswith("//") else address
         return address if _origin(address) in self.origins else None
 
+    def origin(self, address: str | None) -> str | None:
+        """The origin of an address at one of those applications; None for any other."""
+        origin = None if self.allowed(address) is None else _origin(address or "")
+        return origin if origin in self.origins else None
+
 
 def _origin(address: str) -> str | None:
     try:

@@ -75,7 +75,8 @@ class SetupPages:
 
 def _account(uri: str) -> str:
     """What the app will call the account: the label of a key URI."""
-    return unquote(urlsplit(uri).path.removeprefix("/"))
+    issuer, _, username = urlsplit(uri).path.removeprefix("/").partition(":")
+    return f"{unquote(issuer)}: {unquote(username)}"
 
 
 def _after(reason: Problem | Unreachable) -> tuple[str, Told]:

@@ -28,6 +28,7 @@ PROVISIONING = Provisioning(
 )
 LIFETIMES = Lifetimes(flow=timedelta(minutes=15), session=timedelta(hours=24))
 IDLE = timedelta(hours=1)
+APPLICATIONS = Destinations(("https://app.example",))
 
 
 @dataclass
@@ -46,7 +47,7 @@ class World:
         self.sessions = FakeSessions(self.clock, IDLE)
         self.unkept = FakeUnkept(self.clock)
 
-    def app(self, *, cookie_secure: bool = True) -> FastAPI:
+    def app(self, *, cookie_secure: bool = True, destinations: Destinations = APPLICATIONS) -> FastAPI:
         conversation = Conversation(
             self.caller,
             self.keys.sealer(),
@@ -57,8 +58,7 @@ class World:
             self.clock,
             lambda event, _: self.told.append(event),
         )
-        site = Site(cookie_secure, Destinations(("https://app.example",)))
-        return web(conversation, self.unkept, self._missing, site)
+        return web(conversation, self.unkept, self._missing, Site(cookie_secure, destinations))
 
     async def _missing(self) -> tuple[str, ...]:
         return self.missing

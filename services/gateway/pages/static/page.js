@@ -4,7 +4,10 @@ for (const element of document.querySelectorAll("[data-needs-script]")) {
   element.hidden = false;
 }
 
-const local = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "long", timeStyle: "short" });
+// The language of the page, as it is written where the reader lives.
+const language = document.documentElement.lang;
+const place = navigator.languages.find((tag) => tag.split("-")[0] === language) ?? language;
+const local = new Intl.DateTimeFormat(place, { dateStyle: "long", timeStyle: "short" });
 for (const time of document.querySelectorAll("time[data-local]")) {
   time.textContent = local.format(new Date(time.dateTime));
 }
