@@ -37,33 +37,36 @@ def private_mongodb(state: Path, mongod: Path) -> LocalServer:
     )
 
 
-def is_primary(host: str) -> bool:
-    """Whether the node takes writes; on the way there it is made a replica set of one that knows itself as `host`."""
+def is_primary(address: str, member: str | None = None) -> bool:
+    """Whether the node takes writes; on the way there it is made a replica set of one.
+
+    It knows itself as `member`, by default the address at which it is asked.
+    """
     client: MongoClient[dict[str, Any]] = MongoClient(
-        f"mongodb://{host}/?directConnection=true", serverSelectionTimeoutMS=300, socketTimeoutMS=10_000
+        f"mongodb://{address}/?directConnection=true", serverSelectionTimeoutMS=300, socketTimeoutMS=10_000
     )
     with client:
         try:
             if client.admin.command("hello").get("isWritablePrimary"):
                 return True
-            _form_replica_set(client, host)
+            _form_replica_set(client, member or address)
         except PyMongoError:  # not up yet, or just electing itself: asked again soon
             return False
         return bool(client.admin.command("hello").get("isWritablePrimary"))
 
 
-def _form_replica_set(client: MongoClient[dict[str, Any]], host: str) -> None:
+def _form_replica_set(client: MongoClient[dict[str, Any]], member: str) -> None:
     try:
         config = client.admin.command("replSetGetConfig")["config"]
     except OperationFailure as error:
         if error.code != _NOT_YET_INITIALIZED:
             raise
-        members = [{"_id": 0, "host": host}]
+        members = [{"_id": 0, "host": member}]
         client.admin.command("replSetInitiate", {"_id": REPLICA_SET, "members": members})
         return
     if (
-        config["members"][0]["host"] != host
-    ):  # the port was taken since last time, so the node no longer finds itself in its set
-        config["members"][0]["host"] = host
+        config["members"][0]["host"] != member
+    ):  # another port than last time: the node no longer finds itself in its set
+        config["members"][0]["host"] = member
         config["version"] += 1
         client.admin.command("replSetReconfig", config, force=True)

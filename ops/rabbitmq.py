@@ -54,14 +54,15 @@ def private_rabbitmq(state: Path, server: Path) -> LocalServer:
         "RabbitMQ",
         f"amqp://wardgate:{password}@{LOOPBACK}:{port}/",
         Child("RabbitMQ", [str(server), "-noinput"], environment=environment, log=log),
-        is_ready=lambda: _answers(port),
+        is_ready=lambda: answers(LOOPBACK, port),
         companions=[Child("epmd", [_epmd()], environment={"PATH": os.environ["PATH"], **mapping}, log=log)],
     )
 
 
-def _answers(port: int) -> bool:
+def answers(host: str, port: int) -> bool:
+    """Whether a broker listens there and speaks AMQP."""
     try:
-        with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
+        with socket.create_connection((host, port), timeout=1) as connection:
             connection.sendall(_HELLO)
             return connection.recv(1) == _METHOD_FRAME
     except OSError:
