@@ -1,9 +1,8 @@
 """Forward authentication: a proxy asks of every request whether the gate lets it through to an application."""
 
-from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Header, Request, Response, status
+from fastapi import APIRouter, Request, Response, status
 from fastapi.responses import RedirectResponse
 
 from services.gateway import problems
@@ -24,6 +23,16 @@ _HEADERS = {
     )
 }
 
+_PARAMETERS = [
+    {"name": name, "in": "header", "description": told, "schema": {"type": "string"}}
+    for name, told in (
+        ("X-Original-URL", "The address that was asked for, as nginx tells it"),
+        ("X-Forwarded-Proto", "`https`"),
+        ("X-Forwarded-Host", "The host that was asked for, as Traefik and Caddy tell it"),
+        ("X-Forwarded-Uri", "Path and query"),
+    )
+]
+
 
 def routes(entry: Entry, destinations: Destinations) -> APIRouter:
     """`/forward-auth`."""
@@ -37,14 +46,9 @@ def routes(entry: Entry, destinations: Destinations) -> APIRouter:
             200: {"description": "Signed in; who it is stands in the headers.", "headers": _HEADERS},
             302: {"description": "Not signed in; the way to the login, which ends where the browser wanted to go."},
         },
+        openapi_extra={"parameters": _PARAMETERS},
     )
-    async def forward_auth(
-        request: Request,
-        x_original_url: Annotated[str | None, Header()] = None,
-        x_forwarded_proto: Annotated[str | None, Header()] = None,
-        x_forwarded_host: Annotated[str | None, Header()] = None,
-        x_forwarded_uri: Annotated[str | None, Header()] = None,
-    ) -> Response:
+    async def forward_auth(request: Request) -> Response:
         """Let a request through to an application, or lead its browser to the login.
 
         Traefik and Caddy tell the address in `X-Forwarded-Proto`, `-Host` and `-Uri` and hand on the 302. nginx knows
@@ -52,7 +56,10 @@ def routes(entry: Entry, destinations: Destinations) -> APIRouter:
         application that is not among those of `RETURN_TO` is refused, signed in or not. The login must be served at
         the host of the application, because cookies that begin with `__Host-` go to no other.
         """
-        address = x_original_url or f"{x_forwarded_proto}://{x_forwarded_host}{x_forwarded_uri or '/'}"
+        told = request.headers
+        by_nginx = told.get("x-original-url")
+        parts = (told.get(f"x-forwarded-{name}", "") for name in ("proto", "host", "uri"))
+        address = by_nginx or "{}://{}{}".format(*parts)
         origin = destinations.origin(address)
         if origin is None:
             raise Problem(Code.ACCESS_DENIED, "This application is not one that the gate stands before.")
@@ -62,7 +69,7 @@ def routes(entry: Entry, destinations: Destinations) -> APIRouter:
             if problem.code not in _NOT_SIGNED_IN:
                 raise
             login = f"{origin}/login?return_to={quote(address, safe='')}"
-            if x_original_url is not None:
+            if by_nginx is not None:
                 return problems.response(problem, {"Location": login})
             return RedirectResponse(login, status.HTTP_302_FOUND)
 
