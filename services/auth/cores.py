@@ -5,6 +5,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
+from shared.runtime.metrics import HASHING
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -21,7 +23,8 @@ class Cores:
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do this work while somebody waits for it."""
-        return await asyncio.wrap_future(self._threads.submit(work, *args, **kwargs))
+        with HASHING.track_inprogress():
+            return await asyncio.wrap_future(self._threads.submit(work, *args, **kwargs))
 
     async def run_aside(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do this work without keeping from the cores those who wait."""

@@ -6,6 +6,7 @@ by itself, is parked.
 """
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -24,7 +25,7 @@ from shared.contracts.vocabulary import Service
 from shared.runtime import topology
 from shared.runtime.clock import Clock
 from shared.runtime.messaging import Letter, Messenger, TransportError, Unreachable
-from shared.runtime.metrics import MESSAGES
+from shared.runtime.metrics import MESSAGE_SECONDS, MESSAGES
 from shared.runtime.mongo import PyMongoError
 from shared.runtime.parking import TOPIC, parked, wrong_fields
 from shared.runtime.reader import Outcome
@@ -41,6 +42,7 @@ _LARGEST = 4 * 1024 * 1024
 _BROKER_TIMEOUT = 5.0
 _PAUSE = 1.0
 """Seconds between two tries to read the queue."""
+_SECONDS = MESSAGE_SECONDS.labels("everything")
 _GRACE = 10.0
 """Seconds that the batches in hand are given at a shutdown."""
 
@@ -113,8 +115,10 @@ class BatchReader:
             ending = asyncio.create_task(self._end(underlay, consumer, arrived))
             try:
                 while batch := await _next(arrived):
+                    began = time.perf_counter()
                     await self._see_to(batch, channel)
                     await underlay.basic_ack(cast("int", batch[-1].delivery_tag), multiple=True)
+                    _SECONDS.observe(time.perf_counter() - began)
             finally:
                 ending.cancel()
         finally:

@@ -4,8 +4,10 @@ Never FastStream's `broker.request()`, which asks one question at a time (ag2ai/
 """
 
 import asyncio
+import time
 from contextlib import suppress
 from datetime import timedelta
+from functools import cache
 from typing import Protocol, cast
 from uuid import uuid4
 
@@ -20,7 +22,7 @@ from shared.contracts.message import Command, Event
 from shared.runtime import topology
 from shared.runtime.clock import Clock
 from shared.runtime.messaging import Envelope, Letter, RabbitMessenger, Unreachable
-from shared.runtime.metrics import LATE_ANSWERS, WAITING
+from shared.runtime.metrics import ANSWER_SECONDS, LATE_ANSWERS, UNANSWERED, WAITING
 
 _log = structlog.get_logger(__name__)
 
@@ -28,6 +30,8 @@ _LISTEN_TIMEOUT = 5.0
 """Seconds until the broker must have made a reply queue."""
 _PAUSE = 1.0
 """Seconds between two tries to make one."""
+
+_seconds = cache(ANSWER_SECONDS.labels)
 
 
 class Asks(Protocol):
@@ -84,7 +88,16 @@ class Caller:
 
         A refusal is an answer too (`RequestRefused`).
         """
-        patience = patience or self._patience
+        began = time.perf_counter()
+        try:
+            answer = await self._answer(command, correlation_id, patience or self._patience)
+        except Unreachable:
+            UNANSWERED.labels(command.topic).inc()
+            raise
+        _seconds(command.topic).observe(time.perf_counter() - began)
+        return answer
+
+    async def _answer(self, command: Command, correlation_id: str, patience: timedelta) -> Event:
         reply_to = self.reply_to
         if reply_to is None:
             raise Unreachable("not connected to RabbitMQ")

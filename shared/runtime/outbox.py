@@ -7,7 +7,7 @@ died between the two, the relay tells it later.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -31,6 +31,7 @@ class Outbox:
         self._collection = collection
         self._messenger = messenger
         self._clock = clock
+        self._untold_since: datetime | None = None
 
     async def prepare(self) -> None:
         """Make the index that finds what waits to be told; documents without an outbox are not in it."""
@@ -54,10 +55,15 @@ class Outbox:
     async def sweep(self, older_than: timedelta = timedelta()) -> int:
         """Tell what was left untold for longer than this, and return how many documents had any."""
         due = self._clock() - older_than
-        waiting = self._collection.find({"outbox.kept_at": {"$lte": due}}, {"outbox": 1}).limit(_BATCH)
-        documents = [document async for document in waiting]
+        waiting = self._collection.find({"outbox.kept_at": {"$lte": due}}, {"outbox": 1})
+        documents = [document async for document in waiting.sort("outbox.kept_at", 1).limit(_BATCH)]
+        self._untold_since = min((e["kept_at"] for document in documents for e in document["outbox"]), default=None)
         await self._deliver(documents)
         return len(documents)
+
+    def age(self) -> float:
+        """For how many seconds the oldest event has been left untold, as far as the last sweep saw."""
+        return 0.0 if self._untold_since is None else (self._clock() - self._untold_since).total_seconds()
 
     async def _deliver(self, documents: Sequence[Document]) -> None:
         await asyncio.gather(*(self._tell(document) for document in documents))
@@ -82,9 +88,9 @@ async def relay(outboxes: Sequence[Outbox], every: timedelta, pause: Callable[[f
     """Sweep these outboxes for ever; a broker or a database that is away is tried again."""
     while True:
         await pause(every.total_seconds())
-        try:
-            for outbox in outboxes:
+        for outbox in outboxes:
+            try:
                 while await outbox.sweep(older_than=every):
                     pass
-        except (Unreachable, PyMongoError) as error:
-            _log.warning("outbox waits", reason=type(error).__name__)
+            except (Unreachable, PyMongoError) as error:
+                _log.warning("outbox waits", reason=type(error).__name__)

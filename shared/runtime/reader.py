@@ -5,6 +5,7 @@ says is never logged. A *fault* is tried again after a delay, then parked.
 """
 
 import asyncio
+import time
 from enum import StrEnum
 from typing import Any
 
@@ -18,7 +19,7 @@ from shared.crypto.sealing import SealBroken
 from shared.runtime import topology
 from shared.runtime.clock import Clock
 from shared.runtime.messaging import Envelope, Letter, Messenger, Unreachable, conversing
-from shared.runtime.metrics import MESSAGES
+from shared.runtime.metrics import MESSAGE_SECONDS, MESSAGES, count_told
 from shared.runtime.parking import own, parked, wrong_fields
 from shared.runtime.router import Reading
 
@@ -47,6 +48,8 @@ class Reader:
         self._messenger = messenger
         self._clock = clock
         self._retry_limit = retry_limit
+        self._counters = {outcome: MESSAGES.labels(self._kind.topic, outcome) for outcome in Outcome}
+        self._seconds = MESSAGE_SECONDS.labels(self._kind.topic)
 
     async def read(self, incoming: RabbitMessage) -> None:
         """See to one message, and acknowledge it when what became of it is safe with the broker.
@@ -54,6 +57,7 @@ class Reader:
         While the broker takes no answer the message stays in hand and is handled anew: sent back it would come again at
         once, and ten times at once is the delivery limit. Where the connection is gone, so is this task.
         """
+        began = time.perf_counter()
         while True:
             try:
                 outcome = await self._outcome(incoming)
@@ -62,7 +66,8 @@ class Reader:
                 await asyncio.sleep(topology.RETRY_DELAY.total_seconds())
             else:
                 break
-        MESSAGES.labels(self._kind.topic, outcome).inc()
+        self._counters[outcome].inc()
+        self._seconds.observe(time.perf_counter() - began)
         await incoming.ack()
 
     async def _outcome(self, incoming: RabbitMessage) -> Outcome:
@@ -82,6 +87,7 @@ class Reader:
             for event in told if isinstance(told, tuple) else (told,):
                 if event is not None:
                     await self._messenger.send(Letter.telling(event))
+                    count_told(event)
         except Refused as refusal:
             await self._refuse(refusal, message, envelope)
             return Outcome.REFUSED
@@ -105,6 +111,7 @@ class Reader:
             problems=refusal.problems,
         )
         await self._messenger.send(Letter.telling(answer))
+        count_told(answer)
 
     async def _malformed(self, incoming: RabbitMessage, error: ValueError) -> Outcome:
         """Park it with the names of the fields that are wrong."""

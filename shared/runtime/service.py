@@ -29,6 +29,7 @@ from shared.runtime.batches import BatchReader
 from shared.runtime.caller import Caller
 from shared.runtime.clock import now
 from shared.runtime.messaging import Messenger, RabbitMessenger
+from shared.runtime.metrics import OUTBOX_AGE
 from shared.runtime.mongo import Database, Mongo, PyMongoError
 from shared.runtime.outbox import Outbox, relay
 from shared.runtime.reader import Reader
@@ -100,6 +101,7 @@ class Runtime:
         """The outbox of a collection, swept by this process from its start on."""
         outbox = Outbox(self.database[collection], self.messenger, now)
         self._outboxes.append(outbox)
+        OUTBOX_AGE.labels(collection).set_function(outbox.age)
         return outbox
 
     def caller(self, patience: timedelta) -> Caller:
