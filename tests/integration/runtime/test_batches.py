@@ -6,16 +6,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from uuid import uuid4
 
 import pytest
+from pydantic import SecretStr
 
 from shared.contracts.auth import LoginFailed
 from shared.contracts.message import Event
 from shared.contracts.vocabulary import FlowId, LoginFailure, Service
+from shared.runtime.messaging import Envelope, Letter
 from shared.runtime.mongo import PyMongoError
 from shared.runtime.router import Router
 from shared.runtime.settings import Keyholder
 from shared.runtime.topology import EVENTS, PARKED, RETRY_DELAY, everything_queue
 from tests.broker import Broker
 from tests.examples import FLOW, NOON
+from tests.servers import MortalBroker
 from tests.serving import serving
 
 CANARY = "canary-90c41d"
@@ -239,3 +242,28 @@ async def test_when_the_reading_instance_goes_the_one_that_stands_by_goes_on(
     await reader
 
     assert (one.events, other.events) == ([first], [second])
+
+
+async def test_what_was_told_before_the_broker_was_killed_is_seen_to_when_it_is_back(
+    settings: Keyholder, mortal_broker: MortalBroker
+) -> None:
+    on_it = settings.model_copy(update={"rabbitmq_url": SecretStr(mortal_broker.url)})
+    trail = Trail()
+    told = [failed(str(number)) for number in range(50)]
+    hold, holding = asyncio.Event(), asyncio.Event()
+
+    async def hear(events: Sequence[Event]) -> None:
+        holding.set()
+        await hold.wait()
+        await trail.hear(events)
+
+    async with serving(audit(hear), settings=on_it) as wire:
+        await wire.send(Letter.of(told[0], Envelope(FLOW)))
+        await holding.wait()
+        await asyncio.gather(*(wire.send(Letter.of(event, Envelope(FLOW))) for event in told[1:]))
+        await mortal_broker.kill()
+        await mortal_broker.start()
+        hold.set()
+        async with asyncio.timeout(30):
+            while {event.id for event in trail.events} != {event.id for event in told}:
+                await trail.has_heard(len(trail.events) + 1)
