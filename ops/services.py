@@ -30,7 +30,14 @@ def service(name: str, port: int, *, environment: Mapping[str, str], log: Path, 
     """One service as a process of its own, listening on the loopback interface."""
     command = [sys.executable, "-P", "-m", "uvicorn", "--factory", f"services.{name}.app:app"]
     command += ["--host", LOOPBACK, "--port", str(port), "--workers", "1", "--loop", "uvloop"]
-    command += ["--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", str(_GRACE)]
+    # By default uvicorn lets whoever comes from this machine say from where he comes; TRUSTED_PROXIES says who may.
+    command += [
+        "--no-proxy-headers",
+        "--no-access-log",
+        "--no-server-header",
+        "--timeout-graceful-shutdown",
+        str(_GRACE),
+    ]
     return Child(name, command, environment={**environment, "PYTHONPATH": str(root)}, log=log)
 
 

@@ -4,6 +4,7 @@ import structlog
 from fastapi import FastAPI
 
 from services.gateway.conversation import Conversation, Lifetimes
+from services.gateway.failures import Failures
 from services.gateway.flows import Flows
 from services.gateway.handlers import handlers
 from services.gateway.pages.destinations import Destinations
@@ -25,12 +26,14 @@ def app() -> FastAPI:
     runtime = Runtime(Service.GATEWAY, settings)
     flows = Flows(runtime.database, now)
     sessions = Sessions(runtime.database, now, settings.session_idle)
+    failures = Failures(runtime.database, now, settings.failures_per_address, settings.failures_within)
     conversation = Conversation(
         runtime.caller(settings.patience),
         Sealer(settings.sealing_public_keys),
         Opener(Service.GATEWAY, settings.sealing_private_key.get_secret_value().split(",")),
         flows,
         sessions,
+        failures,
         Lifetimes(settings.flow_ttl, settings.session_ttl),
         now,
         runtime.tell,
@@ -41,6 +44,7 @@ def app() -> FastAPI:
     async def prepare() -> None:
         await flows.prepare()
         await sessions.prepare()
+        await failures.prepare()
         await unkept.prepare()
 
     if not settings.cookie_secure:
@@ -49,6 +53,6 @@ def app() -> FastAPI:
         conversation,
         unkept,
         runtime.missing,
-        Site(settings.cookie_secure, Destinations(settings.return_to)),
+        Site(settings.cookie_secure, Destinations(settings.return_to), settings.trusted_proxies),
         runtime.lifespan(handlers(sessions), prepare),
     )

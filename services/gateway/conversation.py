@@ -4,10 +4,12 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from uuid import uuid4
 
 import structlog
 
+from services.gateway.failures import Failures
 from services.gateway.flows import Flow, Flows, FlowState, Step
 from services.gateway.problems import Code, Problem
 from services.gateway.sessions import Session, Sessions
@@ -37,6 +39,7 @@ _REFUSALS = {
     RefusalCode.WRONG_STATE: Code.WRONG_STATE,
     RefusalCode.ENROLLMENT_REQUIRED: Code.ENROLLMENT_REQUIRED,
     RefusalCode.ACCESS_DENIED: Code.ACCESS_DENIED,
+    RefusalCode.TOO_MANY_ATTEMPTS: Code.TOO_MANY_ATTEMPTS,
 }
 
 
@@ -82,6 +85,7 @@ class Conversation:
     opener: Opener
     flows: Flows
     sessions: Sessions
+    failures: Failures
     lifetimes: Lifetimes
     clock: Clock
     tell: Callable[[Event, str], None]
@@ -91,7 +95,8 @@ class Conversation:
         """Judge a password; a login that goes on comes with the token of its flow. A failed one leaves nothing."""
         flow_id = FlowId(str(uuid4()))
         sealed = self.sealer.seal(password, recipient=Service.AUTH, field="password", flow=flow_id)
-        answer = await self._ask(VerifyPassword(flow_id=flow_id, username=username, password=sealed))
+        command = VerifyPassword(flow_id=flow_id, username=username, password=sealed)
+        answer = await self.failures.judged(partial(self._ask, command))
         match answer:
             case OtpRequired() | EnrollmentStarted():
                 token = new_token()
@@ -135,10 +140,8 @@ class Conversation:
         """Judge the first code from a new authenticator app."""
         flow = await self._flow(token, FlowState.ENROLLMENT_REQUIRED)
         sealed = self.sealer.seal(code, recipient=Service.ENROLLMENT, field="code", flow=flow.flow_id)
-        answer = await self._ask_of(
-            flow,
-            ConfirmEnrollment(flow_id=flow.flow_id, tenant_id=flow.tenant_id, user_id=flow.user_id, code=sealed),
-        )
+        command = ConfirmEnrollment(flow_id=flow.flow_id, tenant_id=flow.tenant_id, user_id=flow.user_id, code=sealed)
+        answer = await self.failures.judged(partial(self._ask_of, flow, command))
         match answer:
             case AccessGranted():
                 return await self._grant(flow, answer)
@@ -174,10 +177,10 @@ class Conversation:
         if method not in flow.methods:
             raise Problem(Code.WRONG_STATE)
         sealed = self.sealer.seal(code, recipient=Service.ENROLLMENT, field="code", flow=flow.flow_id)
-        answer = await self._ask_of(
-            flow,
-            VerifyOtp(flow_id=flow.flow_id, tenant_id=flow.tenant_id, user_id=flow.user_id, method=method, code=sealed),
+        command = VerifyOtp(
+            flow_id=flow.flow_id, tenant_id=flow.tenant_id, user_id=flow.user_id, method=method, code=sealed
         )
+        answer = await self.failures.judged(partial(self._ask_of, flow, command))
         match answer:
             case AccessGranted():
                 return await self._grant(flow, answer)
@@ -318,7 +321,7 @@ def _is_about(answer: Event, flow_id: FlowId) -> bool:
 def _refusal(answer: Event) -> Problem:
     """What is said on an answer that lets nobody in by name (deny by default)."""
     if isinstance(answer, RequestRefused) and answer.code in _REFUSALS:
-        return Problem(_REFUSALS[answer.code], answer.detail)
+        return Problem(_REFUSALS[answer.code], answer.detail, retry_after=answer.retry_after_seconds)
     _log.error("an answer that does not fit", topic=answer.topic, answer=str(answer.id))
     return Problem(Code.ACCESS_DENIED)
 

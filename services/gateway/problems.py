@@ -42,6 +42,7 @@ class Code(StrEnum):
     TOO_LARGE = "too_large"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     INVALID_REQUEST = "invalid_request"
+    TOO_MANY_ATTEMPTS = "too_many_attempts"
     INTERNAL_ERROR = "internal_error"
     UNAVAILABLE = "unavailable"
 
@@ -104,6 +105,12 @@ MEANINGS: Mapping[Code, Meaning] = {
     Code.INVALID_REQUEST: Meaning(
         HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid request", "The body is not of the form that is asked for."
     ),
+    Code.TOO_MANY_ATTEMPTS: Meaning(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "Too many attempts",
+        "Too many attempts have failed. Wait, then try again.",
+        {"Retry-After": "86400"},
+    ),
     Code.INTERNAL_ERROR: Meaning(
         HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error", "Something is wrong on our side. It has been logged."
     ),
@@ -126,10 +133,13 @@ _OF_STATUS = {
 class Problem(HTTPException):
     """Ends a request with a problem. The framework lets its own kind pass, even out of the reading of a body."""
 
-    def __init__(self, code: Code, detail: str | None = None, **members: Any) -> None:
+    def __init__(
+        self, code: Code, detail: str | None = None, *, retry_after: int | None = None, **members: Any
+    ) -> None:
         """Say more than the code does in `detail`, for people, and in `members`, for programs. Never a value sent."""
         meaning = MEANINGS[code]
-        super().__init__(meaning.status, detail or meaning.detail, dict(meaning.headers))
+        told = {} if retry_after is None else {"Retry-After": str(retry_after)}
+        super().__init__(meaning.status, detail or meaning.detail, {**meaning.headers, **told})
         self.code = code
         self.members = members
 

@@ -1,9 +1,10 @@
 """What the environment tells the gateway."""
 
 from datetime import timedelta
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import model_validator
+from pydantic import Field, IPvAnyNetwork, field_validator, model_validator
+from pydantic_settings import NoDecode
 
 from shared.contracts.vocabulary import Service
 from shared.runtime.settings import Environment, Keyholder
@@ -23,6 +24,16 @@ class GatewaySettings(Keyholder):
     """The applications that the gate stands before, where a sign-in may end: their origins (`["https://app.example"]`)."""
     patience: timedelta = timedelta(seconds=8)
     """How long a browser waits for the services behind the gateway."""
+    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = ()
+    """Whose `X-Forwarded-For` is believed: networks, separated by commas."""
+    failures_per_address: int = Field(default=200, ge=1)
+    """How many guesses of one address may fail within `failures_within`, whomever it guesses to be."""
+    failures_within: timedelta = timedelta(minutes=5)
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _listed(cls, told: object) -> object:
+        return [each.strip() for each in told.split(",") if each.strip()] if isinstance(told, str) else told
 
     @model_validator(mode="after")
     def _is_safe(self) -> Self:

@@ -1,6 +1,6 @@
 """The web side of the gateway: its addresses, what guards them, and the documentation of both."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import HTMLResponse
 
 from services.gateway import docs, problems
+from services.gateway.addresses import Addresses, Network
 from services.gateway.conversation import Conversation
 from services.gateway.cookies import Cookies
 from services.gateway.entry import Entry
@@ -48,6 +49,8 @@ class Site:
     secure: bool
     """Over https. Not so on a developer's own machine only."""
     destinations: Destinations
+    trusted_proxies: Sequence[Network] = ()
+    """Who may say from where a request comes."""
 
 
 def web(
@@ -71,6 +74,7 @@ def web(
     answers = Answers(pages(), site.destinations, secure=site.secure)
     problems.install(app, answers.problem)
     app.add_middleware(Guard, secure=site.secure, answer=answers.problem)
+    app.add_middleware(Addresses, trusted=site.trusted_proxies)
 
     entry = Entry(conversation, Cookies(secure=site.secure))
     api = APIRouter(prefix=_API)

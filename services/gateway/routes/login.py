@@ -22,7 +22,7 @@ def routes(entry: Entry) -> APIRouter:
     @router.post(
         "",
         response_model_exclude_unset=True,
-        responses=documented(Code.INVALID_CREDENTIALS, Code.ACCESS_DENIED, *_WITH_A_BODY),
+        responses=documented(Code.INVALID_CREDENTIALS, Code.ACCESS_DENIED, Code.TOO_MANY_ATTEMPTS, *_WITH_A_BODY),
     )
     async def begin(form: Annotated[LoginForm, Body()], request: Request, response: Response) -> FlowView:
         """Sign in with a password. A login that goes on gets a cookie, and replaces one that was in progress."""
@@ -45,7 +45,7 @@ def routes(entry: Entry) -> APIRouter:
     @router.post(
         "/enrollment",
         response_model_exclude_unset=True,
-        responses=documented(Code.INVALID_CODE, *_IN_A_LOGIN, *_WITH_A_BODY),
+        responses=documented(Code.INVALID_CODE, Code.TOO_MANY_ATTEMPTS, *_IN_A_LOGIN, *_WITH_A_BODY),
     )
     async def confirm(form: Annotated[ConfirmationForm, Body()], request: Request, response: Response) -> FlowView:
         """Confirm a new authenticator app by its first code. Recovery codes are shown this once."""
@@ -63,7 +63,9 @@ def routes(entry: Entry) -> APIRouter:
         return await _signed_in(entry, request, response, granted)
 
     @router.post(
-        "/otp", response_model_exclude_unset=True, responses=documented(Code.INVALID_CODE, *_IN_A_LOGIN, *_WITH_A_BODY)
+        "/otp",
+        response_model_exclude_unset=True,
+        responses=documented(Code.INVALID_CODE, Code.TOO_MANY_ATTEMPTS, *_IN_A_LOGIN, *_WITH_A_BODY),
     )
     async def verify(form: Annotated[OtpForm, Body()], request: Request, response: Response) -> FlowView:
         """Answer the challenge with a code from the authenticator app, or with a recovery code."""

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Any
 
 import httpx
@@ -18,7 +19,7 @@ from shared.contracts.enrollment import EnrollmentStarted, Provisioning
 from shared.contracts.message import Command, Event
 from shared.contracts.policy import AccessGranted, OtpRequired
 from shared.contracts.vocabulary import AuthenticationMethod, AuthenticatorId, FlowId, Service
-from tests.component.gateway.fakes import FakeCaller, FakeFlows, FakeSessions, FakeUnkept
+from tests.component.gateway.fakes import FakeCaller, FakeFailures, FakeFlows, FakeSessions, FakeUnkept
 from tests.examples import ADA, NOON, Person
 from tests.fakes import ToldClock
 from tests.keys import Keys
@@ -44,6 +45,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.flows = FakeFlows(self.clock)
+        self.failures = FakeFailures(self.clock, most=5)
         self.sessions = FakeSessions(self.clock, IDLE)
         self.unkept = FakeUnkept(self.clock)
 
@@ -54,11 +56,13 @@ class World:
             self.keys.opener(Service.GATEWAY),
             self.flows,
             self.sessions,
+            self.failures,
             LIFETIMES,
             self.clock,
             lambda event, _: self.told.append(event),
         )
-        return web(conversation, self.unkept, self._missing, Site(cookie_secure, destinations))
+        site = Site(cookie_secure, destinations, trusted_proxies=(ip_network("10.0.0.0/8"),))
+        return web(conversation, self.unkept, self._missing, site)
 
     async def _missing(self) -> tuple[str, ...]:
         return self.missing
@@ -142,8 +146,8 @@ def log_in(world: World, browser: httpx.AsyncClient) -> Login:
     return log_in
 
 
-def client(app: FastAPI, base_url: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=base_url)
+def client(app: FastAPI, base_url: str, address: str = "127.0.0.1") -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app, client=(address, 40_000)), base_url=base_url)
 
 
 def kinds(commands: list[Command]) -> list[type[Command]]:

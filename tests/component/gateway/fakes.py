@@ -1,11 +1,16 @@
 """Doubles of what the gateway stands on, verified in tests/integration/services/test_gateway_*.py."""
 
-from collections.abc import Callable
+import math
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+from services.gateway.addresses import client
+from services.gateway.failures import Failures, is_failure
 from services.gateway.flows import Flow, Flows
+from services.gateway.problems import Code, Problem
 from services.gateway.sessions import Enforced, Session, Sessions
 from services.gateway.unkept import Unkept
 from shared.contracts.message import Command, Event
@@ -42,6 +47,27 @@ class FakeCaller:
         if reply is None:
             raise Unreachable(f"no service reads {command.topic}")
         return reply(command)
+
+
+class FakeFailures(Failures):
+    """Failures in memory."""
+
+    def __init__(self, clock: Clock, most: int = 200, within: timedelta = timedelta(minutes=5)) -> None:
+        self.failed: dict[str, list[datetime]] = defaultdict(list)
+        self._now, self._most, self._within = clock, most, within
+
+    async def prepare(self) -> None:
+        """Memory needs no index."""
+
+    async def judged(self, ask: Callable[[], Awaitable[Event]]) -> Event:
+        recent = [at for at in self.failed[client()] if at + self._within > self._now()]
+        if len(recent) >= self._most:
+            seconds = (recent[-self._most] + self._within - self._now()).total_seconds()
+            raise Problem(Code.TOO_MANY_ATTEMPTS, retry_after=math.ceil(seconds))
+        answer = await ask()
+        if is_failure(answer):
+            self.failed[client()].append(self._now())
+        return answer
 
 
 class FakeFlows(Flows):

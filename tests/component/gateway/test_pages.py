@@ -280,10 +280,7 @@ async def test_setting_up_can_be_put_off_while_policy_lets_it(world: World, sign
 
 async def test_too_many_attempts_say_how_long_to_wait(sign_in: SignIn) -> None:
     def throttled(_: Any) -> Any:
-        problem = Problem(Code.INVALID_CREDENTIALS)
-        problem.code = "too_many_attempts"  # type: ignore[assignment] # as it will be told once attempts are counted
-        problem.headers = {"Retry-After": "75"}
-        raise problem
+        raise Problem(Code.TOO_MANY_ATTEMPTS, retry_after=75)
 
     response = await sign_in(throttled)
 
