@@ -91,6 +91,10 @@ class Broker:
                 return 0
             return declared.declaration_result.message_count or 0
 
+    async def waiting(self) -> int:
+        """How many messages wait to be read or to be tried again, in all queues together."""
+        return sum([await self.count(name) for name in (*QUEUES_OF_SERVICES, topology.RETRY)])
+
     async def take(self, queue: str) -> list[AbstractIncomingMessage]:
         """Take out everything that waits in a queue now."""
         taken = []

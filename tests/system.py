@@ -28,11 +28,13 @@ from shared.runtime.caller import Caller
 from shared.runtime.clock import now
 from shared.runtime.messaging import RabbitMessenger
 from tests.app import App
+from tests.broker import Broker
 from tests.examples import TENANTS, Person
 from tests.keys import Keys
 
 READY_WITHIN = 60.0
 STOPS_WITHIN = 15.0
+SETTLED_WITHIN = 30.0
 
 _HASHES: dict[str, str] = {}
 
@@ -139,6 +141,25 @@ class System:
         assert isinstance(told, AuthenticatorsNoted), told
         await self.hire(person)
         return App(key_uri(secret, issuer="Old", username=person.username))
+
+    async def settled(self) -> None:
+        """Return when no message waits in any queue, and none was handled for half a second."""
+        before = -1.0
+        async with asyncio.timeout(SETTLED_WITHIN), Broker.at(self.servers.rabbitmq_url) as broker:
+            while True:
+                waiting = await broker.waiting()
+                handled = await self._handled()
+                if not waiting and handled == before:
+                    return
+                before = handled
+                await asyncio.sleep(0.5)
+
+    async def _handled(self) -> float:
+        """How many messages all instances together have handled since they were started."""
+        async with httpx.AsyncClient() as client:
+            told = await asyncio.gather(*(client.get(f"{instance.url}/metrics") for instance in self.instances))
+        lines = [line for response in told for line in response.text.splitlines()]
+        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("wardgate_messages_total{"))
 
     def logs(self, instances: Iterable[Instance] | None = None) -> str:
         """Everything that was logged so far."""
