@@ -9,18 +9,21 @@ import typer
 
 from ops import audit, checks, locking
 from ops.directory import DirectoryError
+from ops.echo import printable
 from ops.importing import import_directory
 from ops.launcher import CannotRun
 from ops.launcher import run as run_everything
 from ops.programs import ProgramMissing
 from ops.running import AlreadyRunning, NotRunning, find
 from ops.servers import ServerFailed
+from ops.unlocking import CannotUnlock
+from ops.unlocking import unlock as unlock_user
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".wardgate"
 
 # What a person can do something about: told in a sentence, without a traceback.
-TOLD = (AlreadyRunning, CannotRun, DirectoryError, NotRunning, ProgramMissing, ServerFailed)
+TOLD = (AlreadyRunning, CannotRun, CannotUnlock, DirectoryError, NotRunning, ProgramMissing, ServerFailed)
 
 # Tracebacks as Python writes them: Typer's own would show the values of local variables, passwords among them.
 app = typer.Typer(
@@ -52,6 +55,15 @@ def import_(file: Annotated[Path, typer.Argument(help="A directory file.")]) -> 
         f"accounts: {summary.tenants_created:,} new, {summary.tenants_changed:,} changed; "
         f"users: {summary.users_created:,} new, {summary.users_changed:,} changed; "
         f"authenticators: {summary.authenticators_added:,} new"
+    )
+
+
+@app.command()
+def unlock(username: Annotated[str, typer.Argument(help="Who failed too often.")]) -> None:
+    """Take passwords and codes from a user again, whatever has failed before."""
+    unlocked = asyncio.run(unlock_user(username, find(STATE).rabbitmq_url))
+    typer.echo(
+        f"{printable(username)} ({unlocked.tenant_id}) is unlocked: no failure at passwords or codes is remembered"
     )
 
 
