@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ops import audit, checks, locking
+from ops import audit, checks, locking, parked
 from ops.directory import DirectoryError
 from ops.echo import printable
 from ops.importing import import_directory
@@ -33,6 +33,7 @@ app = typer.Typer(
     help="Multi-factor authentication for multi-tenant portals.",
 )
 app.add_typer(audit.app, name="audit")
+app.add_typer(parked.app, name="parked")
 
 
 @app.command()

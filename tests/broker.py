@@ -95,6 +95,11 @@ class Broker:
         """How many messages wait to be read or to be tried again, in all queues together."""
         return sum([await self.count(name) for name in (*QUEUES_OF_SERVICES, topology.RETRY)])
 
+    async def refuse(self, queue: str) -> None:
+        """Take the first message of a queue and give it back, as a reader that dies of it does."""
+        async with self._connection.channel() as channel:
+            await (await channel.get_queue(queue, ensure=False)).get(fail=False)
+
     async def take(self, queue: str) -> list[AbstractIncomingMessage]:
         """Take out everything that waits in a queue now."""
         taken = []

@@ -41,6 +41,13 @@ _RETRY: dict[str, Any] = {
     "x-overflow": "reject-publish",
 }
 
+_PARKED: dict[str, Any] = {
+    **_QUORUM,
+    # An operator who looks at parked messages puts them back, which counts as a delivery; RabbitMQ 4 drops what was
+    # delivered more than 20 times, unless it is told another number (3.10 does not know "never").
+    "x-delivery-limit": 2**31 - 1,
+}
+
 
 def exchange_of(message: type[Message]) -> str:
     """The exchange that a kind of message is published to."""
@@ -76,7 +83,7 @@ async def declare(channel: AbstractChannel) -> None:
     """Declare what all services share. Work queues are declared by their readers."""
     await channel.declare_exchange(COMMANDS, ExchangeType.DIRECT, durable=True)
     await channel.declare_exchange(EVENTS, ExchangeType.TOPIC, durable=True)
-    for name, arguments in ((RETRY, _RETRY), (PARKED, _QUORUM)):
+    for name, arguments in ((RETRY, _RETRY), (PARKED, _PARKED)):
         exchange = await channel.declare_exchange(name, ExchangeType.FANOUT, durable=True)
         queue = await channel.declare_queue(name, durable=True, arguments=arguments)
         await queue.bind(exchange)
