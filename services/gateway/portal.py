@@ -35,6 +35,8 @@ _NOTICES: Mapping[Code, Notice] = {
     Code.ENROLLMENT_REQUIRED: Notice.CANNOT_PUT_OFF,
 }
 _MOST_FIELDS = 16
+_LONGEST_WAIT = 3600
+"""Seconds for which a person may sit before a countdown."""
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -87,6 +89,7 @@ def told(reason: Problem | Unreachable, wrong: Notice = Notice.CODE_WRONG) -> To
     """What a person is told when he was not let go on."""
     if isinstance(reason, Unreachable):
         return Told(Notice.UNAVAILABLE)
-    if reason.code == "too_many_attempts":
-        return Told(Notice.TOO_MANY_ATTEMPTS, int((reason.headers or {}).get("Retry-After", "60")))
+    if reason.code is Code.TOO_MANY_ATTEMPTS:
+        seconds = int((reason.headers or {}).get("Retry-After", "60"))
+        return Told(Notice.TOO_MANY_ATTEMPTS, seconds) if seconds <= _LONGEST_WAIT else Told(Notice.LOCKED)
     return Told(wrong if reason.code is Code.INVALID_CODE else _NOTICES.get(reason.code, Notice.UNAVAILABLE))

@@ -22,6 +22,7 @@ class Notice(StrEnum):
     KEY_RENEWED = "key_renewed"
     NOT_ONE_OF_THEM = "not_one_of_them"
     TOO_MANY_ATTEMPTS = "too_many_attempts"
+    LOCKED = "locked"
     UNAVAILABLE = "unavailable"
     CANNOT_PUT_OFF = "cannot_put_off"
     FLOW_OVER = "flow_over"
@@ -51,6 +52,7 @@ _ERRORS = {
     *_FIELDS,
     Notice.ACCESS_DENIED,
     Notice.TOO_MANY_ATTEMPTS,
+    Notice.LOCKED,
     Notice.UNAVAILABLE,
     Notice.CANNOT_PUT_OFF,
     Notice.FLOW_OVER,

@@ -289,6 +289,18 @@ async def test_too_many_attempts_say_how_long_to_wait(sign_in: SignIn) -> None:
     assert "countdown" in "".join(re.findall(r'src="([^"]*)"', response.text))
 
 
+async def test_a_wait_that_nobody_sits_through_is_not_counted_down(world: World, sign_in: SignIn, send: Type) -> None:
+    def locked(_: Any) -> Any:
+        raise Problem(Code.TOO_MANY_ATTEMPTS)
+
+    await sign_in(world.otp_required)
+    world.caller.answers(VerifyOtp, locked)
+    response = await send("/login/code", {"method": "totp", "code": "123456"})
+
+    assert "Use a recovery code" in notice(response)
+    assert "data-countdown" not in response.text
+
+
 @pytest.mark.parametrize("path", ["/login/setup", "/login/code", "/login/setup?step=code"])
 async def test_a_login_that_is_over_leads_back_to_its_beginning(
     world: World, sign_in: SignIn, send: Type, browser: httpx.AsyncClient, path: str
