@@ -1,7 +1,7 @@
 """The broker as a test sees it: what lies in a queue, a message put there by hand, everything cleared away."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
@@ -91,14 +91,13 @@ class Broker:
                 return 0
             return declared.declaration_result.message_count or 0
 
-    async def waiting(self) -> int:
-        """How many messages wait to be read or to be tried again, in all queues together."""
-        return sum([await self.count(name) for name in (*QUEUES_OF_SERVICES, topology.RETRY)])
-
-    async def refuse(self, queue: str) -> None:
-        """Take the first message of a queue and give it back, as a reader that dies of it does."""
+    async def waiting(self, queues: Sequence[str]) -> int:
+        """How many messages wait in these queues together, and to be tried again; all of the queues are there."""
         async with self._connection.channel() as channel:
-            await (await channel.get_queue(queue, ensure=False)).get(fail=False)
+            declared = await asyncio.gather(
+                *(channel.declare_queue(name, passive=True) for name in (*queues, topology.RETRY))
+            )
+            return sum(queue.declaration_result.message_count or 0 for queue in declared)
 
     async def take(self, queue: str) -> list[AbstractIncomingMessage]:
         """Take out everything that waits in a queue now."""

@@ -17,6 +17,7 @@ from ops.ports import LOOPBACK, free_port
 from ops.services import service, services
 from ops.stack import Stack
 from ops.supervisor import stop_all
+from ops.traffic import traffic
 from shared.contracts.auth import ImportedUser, ImportUsers, UsersImported
 from shared.contracts.enrollment import ImportAuthenticators, ImportedAuthenticator
 from shared.contracts.message import Command, Event
@@ -27,6 +28,7 @@ from shared.crypto.passwords import Passwords
 from shared.runtime.caller import Caller
 from shared.runtime.clock import now
 from shared.runtime.messaging import RabbitMessenger
+from shared.runtime.topology import work_queue
 from tests.app import App
 from tests.broker import Broker
 from tests.examples import TENANTS, Person
@@ -37,6 +39,7 @@ STOPS_WITHIN = 15.0
 SETTLED_WITHIN = 30.0
 
 _HASHES: dict[str, str] = {}
+_QUEUES = tuple(work_queue(service, kind).name for service in Service for kind in traffic(service).reads)
 
 
 class Instance:
@@ -82,7 +85,7 @@ class System:
             for number in range(instances)
         ]
         self._messenger = RabbitMessenger()
-        self._caller = Caller(self._messenger, now, patience=timedelta(seconds=60))
+        self._caller = Caller(self._messenger, now)
 
     @classmethod
     @asynccontextmanager
@@ -117,9 +120,9 @@ class System:
         async with asyncio.timeout(READY_WITHIN), httpx.AsyncClient() as client:
             await asyncio.gather(*(self._ready(client, instance) for instance in self.instances))
 
-    async def ask(self, command: Command) -> Event:
+    async def ask(self, command: Command, patience: timedelta = timedelta(seconds=60)) -> Event:
         """Ask a service directly, as the command line does."""
-        return await self._caller.ask(command, getattr(command, "flow_id", ""))
+        return await self._caller.ask(command, getattr(command, "flow_id", ""), patience)
 
     async def load(self, tenants: Sequence[ImportedTenant]) -> None:
         """Load accounts."""
@@ -147,7 +150,7 @@ class System:
         before = -1.0
         async with asyncio.timeout(SETTLED_WITHIN), Broker.at(self.servers.rabbitmq_url) as broker:
             while True:
-                waiting = await broker.waiting()
+                waiting = await broker.waiting(_QUEUES)
                 handled = await self._handled()
                 if not waiting and handled == before:
                     return

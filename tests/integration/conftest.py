@@ -17,7 +17,7 @@ def all_logs() -> Iterator[io.StringIO]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     with redirect_stdout(written):
-        logs.configure("tests", "DEBUG")
+        logs.configure("tests", "INFO")
     yield written
     root.handlers[:], root.level = handlers, level
 
