@@ -15,6 +15,7 @@ from shared.contracts.attempts import (
     UserLocked,
     UserUnlocked,
 )
+from shared.contracts.audit import ListSecurityEvents, SecurityEvent, SecurityEventsListed
 from shared.contracts.auth import (
     ImportedUser,
     ImportUsers,
@@ -28,6 +29,7 @@ from shared.contracts.auth import (
 from shared.contracts.enrollment import (
     AuthenticatorsChecked,
     AuthenticatorsImported,
+    Bound,
     ConfirmEnrollment,
     EnrollmentConfirmed,
     EnrollmentRejected,
@@ -41,6 +43,28 @@ from shared.contracts.enrollment import (
     VerifyOtp,
 )
 from shared.contracts.gateway import LoginCancelled, SessionEnded, SessionEnding, SessionStarted
+from shared.contracts.management import (
+    AddAuthenticator,
+    AdditionAllowed,
+    AdditionNoted,
+    AuthenticatorAdded,
+    AuthenticatorRemoved,
+    AuthenticatorRenamed,
+    AuthenticatorsListed,
+    ConfirmAuthenticator,
+    ListAuthenticators,
+    ListedAuthenticator,
+    RecoveryCodesRenewed,
+    RemovalAllowed,
+    RemovalNoted,
+    RemoveAuthenticator,
+    RenameAuthenticator,
+    RenewalAllowed,
+    RenewRecoveryCodes,
+    StepUp,
+    StepUpGranted,
+    StepUpVerified,
+)
 from shared.contracts.message import Message, OfUser
 from shared.contracts.policy import (
     AccessGranted,
@@ -183,7 +207,7 @@ def messages(person: Person = ADA, flow: FlowId = FLOW, at: datetime = NOON) -> 
         RecoveryCodeUsed(**fact, left=9),
         ImportAuthenticators(flow_id=flow, authenticators=(authenticator,), check_only=False),
         AuthenticatorsChecked(**told),
-        AuthenticatorsImported(**told, owners=(person.named,), added=1),
+        AuthenticatorsImported(**told, owners=(Bound(**dict(person.named)),), added=1),
         SkipEnrollment(**login),
         EnrollmentRequired(**fact, username=person.username, issuer="The customer-1"),
         OtpRequired(**fact),
@@ -221,6 +245,7 @@ def messages(person: Person = ADA, flow: FlowId = FLOW, at: datetime = NOON) -> 
         UserUnlocked(**fact, proofs=(Proof.TOTP, Proof.RECOVERY_CODE)),
         UnlockPassword(flow_id=flow, username=person.username),
         UnlockCodes(**login),
+        *_management(login, at),
         ReportAuthReadiness(flow_id=flow),
         ReportPolicyReadiness(flow_id=flow),
         ReportEnrollmentReadiness(flow_id=flow),
@@ -233,3 +258,41 @@ def messages(person: Person = ADA, flow: FlowId = FLOW, at: datetime = NOON) -> 
         ),
     )
     return {message.topic: message for message in examples}
+
+
+def _management(login: dict[str, Any], at: datetime) -> tuple[Message, ...]:
+    """The messages of somebody who is signed in."""
+    asked: dict[str, Any] = login | {"login": FlowId("the login of this session")}
+    fact: dict[str, Any] = asked | {"occurred_at": at}
+    hers = {"authenticator_id": AuthenticatorId("an authenticator")}
+    listed = ListedAuthenticator(**hers, name="Authenticator app", created_at=at, last_used_at=at)
+    return (
+        StepUp(**asked, code="sealed"),
+        StepUpVerified(**fact, method=AuthenticatorType.TOTP),
+        StepUpGranted(
+            **fact,
+            amr=(AuthenticationMethod.PASSWORD, AuthenticationMethod.OTP),
+            assurance=2,
+            fresh_until=at + timedelta(minutes=5),
+            policy_revision=1,
+            chain=(),
+        ),
+        AddAuthenticator(**asked),
+        AdditionAllowed(**fact, username=ADA.username, issuer="The customer-1", by_code=True),
+        ConfirmAuthenticator(**asked, **hers, code="sealed"),
+        AuthenticatorAdded(**fact, **hers, name="Authenticator app", bindings=2, recovery_codes="sealed"),
+        AdditionNoted(**fact, **hers, name="Authenticator app", recovery_codes="sealed"),
+        RenameAuthenticator(**asked, **hers, name="Tablet"),
+        AuthenticatorRenamed(**fact, **hers, name="Tablet"),
+        RemoveAuthenticator(**asked, **hers),
+        RemovalAllowed(**fact, **hers, even_the_last=False),
+        AuthenticatorRemoved(**fact, **hers, left=1, bindings=3),
+        RemovalNoted(**fact, **hers),
+        RenewRecoveryCodes(**asked),
+        RenewalAllowed(**fact),
+        RecoveryCodesRenewed(**fact, recovery_codes="sealed"),
+        ListAuthenticators(**asked),
+        AuthenticatorsListed(**fact, authenticators=(listed,), recovery_codes_left=10, recovery_codes_issued_at=at),
+        ListSecurityEvents(**asked, topics=(LoginFailed.topic,)),
+        SecurityEventsListed(**fact, events=(SecurityEvent(topic=LoginFailed.topic, occurred_at=at),)),
+    )

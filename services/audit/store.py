@@ -139,6 +139,12 @@ class Store:
         newest = found.sort([("recorded_at", -1), ("root", -1), ("sequence", -1)]).limit(most)
         return [_stored(document) async for document in newest][::-1]
 
+    async def of_user(self, tenant_id: TenantId, user_id: UserId, topics: Sequence[str], most: int) -> list[Record]:
+        """The latest records of these kinds that are of one user, the latest first."""
+        asked = {"user_id": user_id, "tenant_id": tenant_id, "topic": {"$in": list(topics)}}
+        found = self._records.find(asked).sort([("recorded_at", -1), ("root", -1), ("sequence", -1)]).limit(most)
+        return [_stored(document) async for document in found]
+
     async def since(
         self, moment: datetime, tenant_id: TenantId | None = None, user_id: UserId | None = None
     ) -> AsyncIterator[Record]:

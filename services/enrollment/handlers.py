@@ -1,10 +1,20 @@
 """What enrollment does when it is told something."""
 
 import asyncio
+from collections.abc import Callable
 
 from services.enrollment.domain.attempts import unlock
 from services.enrollment.domain.directory import imported, opened, take
 from services.enrollment.domain.enrollment import confirm, resume, start
+from services.enrollment.domain.management import (
+    add,
+    confirm_added,
+    listed,
+    remove,
+    rename,
+    renew_recovery_codes,
+    step_up,
+)
 from services.enrollment.domain.owner import Account, Occasion
 from services.enrollment.domain.vault import Vault
 from services.enrollment.domain.verification import verify
@@ -17,6 +27,15 @@ from shared.contracts.enrollment import (
     ImportAuthenticators,
     ResumeEnrollment,
     VerifyOtp,
+)
+from shared.contracts.management import (
+    AdditionAllowed,
+    ConfirmAuthenticator,
+    ListAuthenticators,
+    RemovalAllowed,
+    RenameAuthenticator,
+    RenewalAllowed,
+    StepUp,
 )
 from shared.contracts.message import Command, Event, InFlow
 from shared.contracts.policy import EnrollmentRequired
@@ -92,4 +111,66 @@ def handlers(store: Store, opener: Opener, vault: Vault, now: Clock) -> Router:
         )
         return imported(owners, occasion(command))
 
+    _manage(router, store, opener, vault, occasion)
     return router
+
+
+def _manage(router: Router, store: Store, opener: Opener, vault: Vault, occasion: Callable[[InFlow], Occasion]) -> None:
+    """What enrollment does for somebody who is signed in."""
+
+    @router.does(StepUp)
+    async def judge_step_up(command: StepUp) -> tuple[Event, ...]:
+        """Judge a code of somebody who is signed in."""
+        code = opener.open(command.code, field="code", flow=command.flow_id)
+        return await store.change(
+            command.tenant_id,
+            command.user_id,
+            lambda owner: step_up(owner, command, code, occasion(command), vault),
+        )
+
+    @router.hears(AdditionAllowed)
+    async def start_addition(event: AdditionAllowed) -> tuple[Event, ...]:
+        """Show a user what another authenticator app needs to be told."""
+        return await store.change(
+            event.tenant_id, event.user_id, lambda owner: add(owner, event, occasion(event), vault), aside=True
+        )
+
+    @router.does(ConfirmAuthenticator)
+    async def confirm_addition(command: ConfirmAuthenticator) -> tuple[Event, ...]:
+        """Judge the first code from an authenticator that is being added."""
+        code = opener.open(command.code, field="code", flow=command.flow_id)
+        return await store.change(
+            command.tenant_id,
+            command.user_id,
+            lambda owner: confirm_added(owner, command, code, occasion(command), vault),
+            aside=True,
+        )
+
+    @router.does(RenameAuthenticator)
+    async def rename_authenticator(command: RenameAuthenticator) -> tuple[Event, ...]:
+        """Call an authenticator something else."""
+        return await store.change(
+            command.tenant_id, command.user_id, lambda owner: rename(owner, command, occasion(command))
+        )
+
+    @router.hears(RemovalAllowed)
+    async def remove_authenticator(event: RemovalAllowed) -> tuple[Event, ...]:
+        """Take an authenticator away."""
+        return await store.change(event.tenant_id, event.user_id, lambda owner: remove(owner, event, occasion(event)))
+
+    @router.hears(RenewalAllowed)
+    async def make_recovery_codes(event: RenewalAllowed) -> tuple[Event, ...]:
+        """Make new recovery codes."""
+        return await store.change(
+            event.tenant_id,
+            event.user_id,
+            lambda owner: renew_recovery_codes(owner, event, occasion(event), vault),
+            aside=True,
+        )
+
+    @router.does(ListAuthenticators)
+    async def list_authenticators(command: ListAuthenticators) -> tuple[Event, ...]:
+        """Tell what a user has."""
+        return await store.change(
+            command.tenant_id, command.user_id, lambda owner: (owner, listed(owner, command, occasion(command)))
+        )

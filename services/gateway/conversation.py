@@ -7,11 +7,10 @@ from datetime import timedelta
 from functools import partial
 from uuid import uuid4
 
-import structlog
-
 from services.gateway.failures import Failures
 from services.gateway.flows import Flow, Flows, FlowState, Step
 from services.gateway.problems import Code, Problem
+from services.gateway.refusals import is_about, refusal, rejection
 from services.gateway.sessions import Session, Sessions
 from services.gateway.tokens import digest, new_token
 from shared.contracts.auth import LoginFailed, VerifyPassword
@@ -25,22 +24,12 @@ from shared.contracts.enrollment import (
     VerifyOtp,
 )
 from shared.contracts.gateway import LoginCancelled, SessionEnded, SessionEnding, SessionStarted
-from shared.contracts.message import Command, Event, InFlow, OfUser
+from shared.contracts.message import Command, Event, OfUser
 from shared.contracts.policy import AccessGranted, OtpRequired, SkipEnrollment
-from shared.contracts.refusals import RefusalCode, RequestRefused
-from shared.contracts.vocabulary import AuthenticatorType, CodeFailure, FlowId, Service
+from shared.contracts.vocabulary import AuthenticatorType, FlowId, Service
 from shared.crypto.sealing import Opener, Sealer
 from shared.runtime.caller import Asks
 from shared.runtime.clock import Clock
-
-_log = structlog.get_logger(__name__)
-
-_REFUSALS = {
-    RefusalCode.WRONG_STATE: Code.WRONG_STATE,
-    RefusalCode.ENROLLMENT_REQUIRED: Code.ENROLLMENT_REQUIRED,
-    RefusalCode.ACCESS_DENIED: Code.ACCESS_DENIED,
-    RefusalCode.TOO_MANY_ATTEMPTS: Code.TOO_MANY_ATTEMPTS,
-}
 
 
 @dataclass(frozen=True)
@@ -112,7 +101,7 @@ class Conversation:
             case LoginFailed():
                 raise Problem(Code.INVALID_CREDENTIALS)
             case _:
-                raise _refusal(answer)
+                raise refusal(answer)
 
     async def standing(self, token: str | None) -> Enrolling | Challenged:
         """How the login of this browser stands."""
@@ -134,7 +123,7 @@ class Conversation:
             case OtpRequired():  # the user has set up his app in another login meanwhile
                 return self._standing(await self._move(flow, answer), answer)
             case _:
-                raise _refusal(answer)
+                raise refusal(answer)
 
     async def confirm(self, token: str | None, code: str) -> Granted:
         """Judge the first code from a new authenticator app."""
@@ -145,21 +134,13 @@ class Conversation:
         match answer:
             case AccessGranted():
                 return await self._grant(flow, answer)
-            case EnrollmentRejected(reason=CodeFailure.ENROLLMENT_EXPIRED):
-                raise Problem(
-                    Code.INVALID_CODE,
-                    "The QR code has expired. Load the login again for a new one.",
-                    enrollment_expired=True,
-                )
-            case EnrollmentRejected(clock_skew_seconds=int(skew)):
-                raise Problem(Code.INVALID_CODE, _clock_advice(skew), clock_skew_seconds=skew)
             case EnrollmentRejected():
-                raise Problem(Code.INVALID_CODE)
+                raise rejection(answer)
             case OtpRequired():
                 await self._move(flow, answer)
                 raise Problem(Code.WRONG_STATE)
             case _:
-                raise _refusal(answer)
+                raise refusal(answer)
 
     async def skip(self, token: str | None) -> Granted:
         """Go on without an authenticator app, if policy lets the user."""
@@ -169,7 +150,7 @@ class Conversation:
         )
         if isinstance(answer, AccessGranted):
             return await self._grant(flow, answer)
-        raise _refusal(answer)
+        raise refusal(answer)
 
     async def verify(self, token: str | None, code: str, method: AuthenticatorType) -> Granted:
         """Judge a code from an authenticator that the user has."""
@@ -190,7 +171,7 @@ class Conversation:
                 await self._move(flow, answer)
                 raise Problem(Code.WRONG_STATE)
             case _:
-                raise _refusal(answer)
+                raise refusal(answer)
 
     async def cancel(self, token: str | None) -> None:
         """End the login of this browser, if there is one."""
@@ -214,6 +195,11 @@ class Conversation:
             self._tell_ended(ended, SessionEnding.FROM_ELSEWHERE)
         return ended is not None
 
+    async def end_other_sessions(self, session: Session) -> None:
+        """End the sessions of the same user in all other browsers."""
+        for ended in await self.sessions.end_others(session):
+            self._tell_ended(ended, SessionEnding.FROM_ELSEWHERE)
+
     async def _flow(self, token: str | None, state: FlowState | None = None) -> Flow:
         flow = None if token is None else await self.flows.of_token(digest(token))
         if flow is None:
@@ -224,15 +210,15 @@ class Conversation:
 
     async def _ask(self, command: VerifyPassword) -> Event:
         answer = await self.caller.ask(command, command.flow_id)
-        if not _is_about(answer, command.flow_id):
-            raise _refusal(answer)
+        if not is_about(answer, command.flow_id):
+            raise refusal(answer)
         return answer
 
     async def _ask_of(self, flow: Flow, command: Command) -> Event:
         """Ask for one flow. An answer about somebody else's login is no answer, whoever sent it and why."""
         answer = await self.caller.ask(command, flow.flow_id)
-        if not _is_about(answer, flow.flow_id) or (isinstance(answer, OfUser) and not flow.is_of(answer)):
-            raise _refusal(answer)
+        if not is_about(answer, flow.flow_id) or (isinstance(answer, OfUser) and not flow.is_of(answer)):
+            raise refusal(answer)
         return answer
 
     async def _move(self, flow: Flow, step: Step) -> Flow:
@@ -312,21 +298,3 @@ class Conversation:
             return None
         opened = self.opener.open(granted.recovery_codes, field="recovery_codes", flow=granted.flow_id)
         return [str(code) for code in json.loads(opened)]
-
-
-def _is_about(answer: Event, flow_id: FlowId) -> bool:
-    return isinstance(answer, InFlow | RequestRefused) and answer.flow_id == flow_id
-
-
-def _refusal(answer: Event) -> Problem:
-    """What is said on an answer that lets nobody in by name (deny by default)."""
-    if isinstance(answer, RequestRefused) and answer.code in _REFUSALS:
-        return Problem(_REFUSALS[answer.code], answer.detail, retry_after=answer.retry_after_seconds)
-    _log.error("an answer that does not fit", topic=answer.topic, answer=str(answer.id))
-    return Problem(Code.ACCESS_DENIED)
-
-
-def _clock_advice(skew: int) -> str:
-    direction = "ahead" if skew > 0 else "behind"
-    minutes = max(1, round(abs(skew) / 60))
-    return f"The clock of the device is about {minutes} min {direction}. Let it set the time by itself, then try again."

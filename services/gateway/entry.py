@@ -20,12 +20,17 @@ class Entry:
     conversation: Conversation
     cookies: Cookies
 
-    async def session(self, request: Request) -> Session:
-        """Who is signed in, if today's policy still accepts what he showed."""
+    async def someone(self, request: Request) -> Session:
+        """Who is signed in, whatever he would have to show by now."""
         token = self.cookies.session.of(request)
         session = None if token is None else await self.conversation.sessions.of_token(digest(token))
         if session is None:
             raise Problem(Code.NO_SESSION)
+        return session
+
+    async def session(self, request: Request) -> Session:
+        """Who is signed in, if today's policy still accepts what he showed."""
+        session = await self.someone(request)
         if await self.conversation.sessions.must_step_up(session):
             raise Problem(Code.STEP_UP_REQUIRED)
         return session
@@ -59,6 +64,10 @@ class Entry:
         """End the login in progress."""
         await self.conversation.cancel(self.cookies.flow.of(request))
         self.cookies.flow.end(response)
+
+    def renew(self, response: Response, session: Session, token: str) -> None:
+        """Give the token under which a session goes on: the one from before is worth nothing any more."""
+        self.cookies.session.give(response, token, session.expires_at - self.conversation.clock())
 
     async def sign_out(self, request: Request, response: Response) -> None:
         """End the session."""

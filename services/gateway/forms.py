@@ -5,9 +5,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from services.gateway.account import Added, Adding, Renewed
 from services.gateway.flows import Flow, FlowState
 from services.gateway.sessions import Session
 from shared.contracts.enrollment import Provisioning
+from shared.contracts.management import AuthenticatorName, AuthenticatorsListed, ListedAuthenticator
 from shared.contracts.vocabulary import AuthenticationMethod, AuthenticatorType, TenantId, UserId
 
 
@@ -36,6 +38,12 @@ class OtpForm(ConfirmationForm):
     """A code, and what it comes from."""
 
     method: AuthenticatorType = AuthenticatorType.TOTP
+
+
+class NameForm(_Form):
+    """What an authenticator app is called from now on."""
+
+    name: AuthenticatorName
 
 
 class EnrollmentView(_View):
@@ -101,6 +109,92 @@ class OpenSessionView(_View):
             expires_at=session.expires_at,
             current=session.session_id == here.session_id,
         )
+
+
+class RenewedSessionView(SessionView):
+    """Who is signed in, once he has stepped up."""
+
+    fresh_until: datetime
+    """Until when he may add and remove authenticator apps and make recovery codes."""
+
+    @classmethod
+    def renewed(cls, renewed: Renewed) -> Self:
+        """What a browser sees of its session under its new token."""
+        session = SessionView.of(renewed.session)
+        return cls(**session.model_dump(), fresh_until=renewed.fresh_until)
+
+
+class AuthenticatorView(_View):
+    """An authenticator app of this user."""
+
+    id: str
+    name: str
+    type: Literal["totp"] = "totp"
+    created_at: datetime
+    last_used_at: datetime | None
+    """When a code of it was accepted last, if ever."""
+
+    @classmethod
+    def of(cls, listed: ListedAuthenticator) -> Self:
+        """What a browser sees of it."""
+        return cls(
+            id=listed.authenticator_id,
+            name=listed.name,
+            created_at=listed.created_at,
+            last_used_at=listed.last_used_at,
+        )
+
+
+class AddingView(_View):
+    """What a new authenticator app must be told, and until when."""
+
+    id: str
+    secret: str
+    """Base32 without padding, to be typed where the QR code cannot be scanned."""
+    otpauth_uri: str
+    qr_svg: str
+    expires_at: datetime
+
+    @classmethod
+    def of(cls, adding: Adding) -> Self:
+        """What a browser sees of it."""
+        return cls(id=adding.authenticator_id, **adding.provisioning.model_dump(), expires_at=adding.expires_at)
+
+
+class AddedView(_View):
+    """A new authenticator app that is good from now on."""
+
+    id: str
+    name: str
+    recovery_codes: list[str] | None = None
+    """Shown this once, where there were none left."""
+
+    @classmethod
+    def of(cls, added: Added) -> Self:
+        """What a browser sees of it."""
+        view = cls(id=added.authenticator_id, name=added.name)
+        codes = added.recovery_codes
+        return view if codes is None else view.model_copy(update={"recovery_codes": codes})
+
+
+class RecoveryCodesView(_View):
+    """How many recovery codes are left."""
+
+    left: int
+    issued_at: datetime | None
+    """When they were made; null where there never were any."""
+
+    @classmethod
+    def of(cls, listed: AuthenticatorsListed) -> Self:
+        """What a browser sees of them."""
+        return cls(left=listed.recovery_codes_left, issued_at=listed.recovery_codes_issued_at)
+
+
+class NewRecoveryCodesView(_View):
+    """New recovery codes."""
+
+    recovery_codes: list[str]
+    """Shown this once."""
 
 
 class FlowView(_View):

@@ -34,11 +34,15 @@ class Code(StrEnum):
     ACCESS_DENIED = "access_denied"
     CROSS_SITE = "cross_site"
     NOT_LOCALHOST = "not_localhost"
+    FRESH_CODE_REQUIRED = "fresh_code_required"
     NO_LOGIN = "no_login"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     WRONG_STATE = "wrong_state"
     ENROLLMENT_REQUIRED = "enrollment_required"
+    LAST_AUTHENTICATOR = "last_authenticator"
+    TOO_MANY_AUTHENTICATORS = "too_many_authenticators"
+    NAME_TAKEN = "name_taken"
     TOO_LARGE = "too_large"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     INVALID_REQUEST = "invalid_request"
@@ -83,6 +87,11 @@ MEANINGS: Mapping[Code, Meaning] = {
         "For this machine only",
         "Cookies are not secured (COOKIE_SECURE=false), so this gateway answers at localhost alone.",
     ),
+    Code.FRESH_CODE_REQUIRED: Meaning(
+        HTTPStatus.FORBIDDEN,
+        "A fresh code is required",
+        "This needs a code that is no older than five minutes. Step up with one, then ask again.",
+    ),
     Code.NO_LOGIN: Meaning(HTTPStatus.NOT_FOUND, "No login", "No login is in progress here, or it is over."),
     Code.NOT_FOUND: Meaning(HTTPStatus.NOT_FOUND, "Not found", "There is nothing at this address."),
     Code.METHOD_NOT_ALLOWED: Meaning(
@@ -96,6 +105,15 @@ MEANINGS: Mapping[Code, Meaning] = {
     Code.ENROLLMENT_REQUIRED: Meaning(
         HTTPStatus.CONFLICT, "Enrollment is required", "An authenticator app must be set up to go on."
     ),
+    Code.LAST_AUTHENTICATOR: Meaning(
+        HTTPStatus.CONFLICT,
+        "The last authenticator",
+        "An authenticator app is required here, so the last one can only be replaced: add the new one first.",
+    ),
+    Code.TOO_MANY_AUTHENTICATORS: Meaning(
+        HTTPStatus.CONFLICT, "Too many authenticators", "There can be five authenticator apps at most."
+    ),
+    Code.NAME_TAKEN: Meaning(HTTPStatus.CONFLICT, "The name is taken", "Another authenticator app has this name."),
     Code.TOO_LARGE: Meaning(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Too large", "The body is larger than anything that is asked for here."
     ),

@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter
 from shared.contracts.policy import EnforcementChanged, Link
 from shared.contracts.vocabulary import AuthenticationMethod, FlowId, Mode, TenantId, UserId
 from shared.runtime.clock import Clock
-from shared.runtime.mongo import Database, DuplicateKeyError
+from shared.runtime.mongo import Database, Document, DuplicateKeyError
 
 _TOUCHED_EVERY = timedelta(minutes=1)
 """How exactly the last use of a session is known: one write a minute, and not one for each request."""
@@ -35,6 +35,12 @@ class Session:
     authenticated_at: datetime
     expires_at: datetime
     last_seen: datetime
+
+    @property
+    def mode(self) -> Mode:
+        """What was enforced when it was granted: what the account said that was asked last."""
+        said = self.chain[-1].mode if self.chain else Mode.INHERIT
+        return Mode.OPTIONAL if said is Mode.INHERIT else said
 
 
 @dataclass(frozen=True)
@@ -111,12 +117,41 @@ class Sessions:
         sessions = [_SESSION.validate_python(document) async for document in found]
         return tuple(sorted(sessions, key=lambda session: session.authenticated_at, reverse=True))
 
+    async def renew(self, before: Session, after: Session) -> bool:
+        """Put a session under another token; whether it was still there.
+
+        The new one is written first, so that nobody is signed out where the second write fails. Where the session was
+        ended meanwhile, nothing is left of it.
+        """
+        await self.add(after)
+        if await self.end(before.token_hash) is not None:
+            return True
+        await self.end(after.token_hash)
+        return False
+
     async def end_of_user(self, tenant_id: TenantId, user_id: UserId, session_id: str) -> Session | None:
         """End one session of a user by its public name; it is returned, if there was one."""
-        found = await self._sessions.find_one_and_delete(
-            {"session_id": session_id, "tenant_id": tenant_id, "user_id": user_id}
-        )
-        return None if found is None else _SESSION.validate_python(found)
+        ended = await self._end_all({"session_id": session_id, "tenant_id": tenant_id, "user_id": user_id})
+        return ended[0] if ended else None
+
+    async def end_others(self, here: Session) -> tuple[Session, ...]:
+        """End all sessions of a user but this one; those that were ended are returned."""
+        others = {"$ne": here.session_id}
+        return await self._end_all({"session_id": others, "tenant_id": here.tenant_id, "user_id": here.user_id})
+
+    async def _end_all(self, where: Document) -> tuple[Session, ...]:
+        """End them one by one, by name: a session that is being renewed stands under two tokens for a moment."""
+        ended: dict[str, Session] = {}
+        while found := await self._sessions.find_one_and_delete({**where, "tenant_id": where["tenant_id"]}):
+            session = _SESSION.validate_python(found)
+            ended[session.session_id] = session
+        return tuple(ended.values())
+
+    async def mode_for(self, session: Session) -> Mode:
+        """What is enforced in the account of this session, as far as the gateway heard: to show, not to decide by."""
+        found = await self._enforcement.find_one({"_id": session.tenant_id})
+        enforced = None if found is None else _ENFORCED.validate_python(found)
+        return session.mode if enforced is None or enforced.revision <= session.policy_revision else enforced.mode
 
     async def must_step_up(self, session: Session) -> bool:
         """Whether enforcement was raised since this session was granted, beyond what it shows."""

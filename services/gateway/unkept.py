@@ -49,12 +49,16 @@ class Unkept:
         await self._unkept.create_index("expires_at", expireAfterSeconds=0)
 
     async def add(self, session: Session, codes: list[str]) -> None:
-        """Hold new codes ready for the session in which they were made."""
+        """Hold new codes ready for the session in which they were made, in place of any that were made there before."""
         sealed = self._sealer.seal(
             json.dumps(codes), recipient=Service.GATEWAY, field=_FIELD, flow=FlowId(session.session_id)
         )
         unkept = _Unkept(session.session_id, session.tenant_id, sealed, self._clock() + _FOR)
-        await self._unkept.insert_one(_UNKEPT.dump_python(unkept, by_alias=True))
+        await self._unkept.update_one(
+            {"_id": session.session_id, "tenant_id": session.tenant_id},
+            {"$set": _UNKEPT.dump_python(unkept, exclude={"session_id", "tenant_id"})},
+            upsert=True,
+        )
 
     async def of(self, session: Session) -> tuple[str, ...] | None:
         """The codes of this session, if they are still to be kept."""

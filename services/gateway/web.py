@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import HTMLResponse
 
 from services.gateway import docs, problems
+from services.gateway.account import Account
 from services.gateway.addresses import Addresses, Network
 from services.gateway.conversation import Conversation
 from services.gateway.cookies import Cookies
@@ -18,7 +19,7 @@ from services.gateway.pages.answers import Answers
 from services.gateway.pages.destinations import Destinations
 from services.gateway.pages.rendering import pages
 from services.gateway.portal import Portal
-from services.gateway.routes import forward_auth, health, login, pages_files, session, sessions
+from services.gateway.routes import authenticators, forward_auth, health, login, pages_files, session, sessions
 from services.gateway.routes.pages_account import AccountPages
 from services.gateway.routes.pages_code import CodePage
 from services.gateway.routes.pages_codes import CodesPage
@@ -76,11 +77,13 @@ def web(
     app.add_middleware(Guard, secure=site.secure, answer=answers.problem)
     app.add_middleware(Addresses, trusted=site.trusted_proxies)
 
-    entry = Entry(conversation, Cookies(secure=site.secure))
+    entry, account = Entry(conversation, Cookies(secure=site.secure)), Account(conversation)
     api = APIRouter(prefix=_API)
     api.include_router(login.routes(entry))
-    api.include_router(session.routes(entry))
+    api.include_router(session.routes(entry, account))
     api.include_router(sessions.routes(entry))
+    api.include_router(authenticators.routes(entry, account))
+    api.include_router(authenticators.recovery_routes(entry, account))
     api.include_router(forward_auth.routes(entry, site.destinations))
 
     @api.get("/docs", include_in_schema=False)

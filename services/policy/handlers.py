@@ -1,14 +1,31 @@
 """What policy does when it is told something. Each step of a login is judged by the policy of now."""
 
+from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Any
 
 from services.policy.domain.decision import at_login, narrowed
 from services.policy.domain.directory import take
 from services.policy.domain.enforcement import Effective, resolve
 from services.policy.domain.flow import Step, code_proven, password_proven, put_off
+from services.policy.domain.management import addition, removal, renewal, renewed
 from services.policy.store import Store
 from shared.contracts.auth import LoginSucceeded
 from shared.contracts.enrollment import AuthenticatorsImported, EnrollmentConfirmed, OtpVerified
+from shared.contracts.management import (
+    AddAuthenticator,
+    AdditionAllowed,
+    AdditionNoted,
+    AuthenticatorAdded,
+    AuthenticatorRemoved,
+    RemovalAllowed,
+    RemovalNoted,
+    RemoveAuthenticator,
+    RenewalAllowed,
+    RenewRecoveryCodes,
+    StepUpGranted,
+    StepUpVerified,
+)
 from shared.contracts.policy import AuthenticatorsNoted, ImportTenants, SkipEnrollment, TenantsImported
 from shared.contracts.vocabulary import Service, TenantId
 from shared.runtime.clock import Clock
@@ -47,7 +64,7 @@ def handlers(store: Store, clock: Clock) -> Router:
         It is noted whatever becomes of this login, and even if policy never heard of that.
         """
         now = clock()
-        await store.enrolled(event.tenant_id, event.user_id, event.occurred_at)
+        await store.enrolled(event.tenant_id, event.user_id, event.occurred_at, event.bindings)
         effective = await effective_for(event.tenant_id)
         judge = partial(code_proven, proof=event, effective=effective, now=now)
         return await store.advance(event.tenant_id, event.user_id, event.flow_id, now, judge)
@@ -81,4 +98,61 @@ def handlers(store: Store, clock: Clock) -> Router:
             check_only=command.check_only,
         )
 
+    _manage(router, store, clock, effective_for)
     return router
+
+
+def _manage(
+    router: Router, store: Store, clock: Clock, effective_for: Callable[[TenantId], Awaitable[Effective]]
+) -> None:
+    """What policy does for somebody who is signed in."""
+
+    @router.hears(StepUpVerified)
+    async def step_up_verified(event: StepUpVerified) -> StepUpGranted:
+        """Take a code of somebody who is signed in as fresh evidence."""
+        now = clock()
+        effective = await effective_for(event.tenant_id)
+        judge = partial(renewed, proof=event, effective=effective, now=now)
+        return await store.advance(event.tenant_id, event.user_id, event.login, now, judge)
+
+    @router.does(AddAuthenticator)
+    async def add_authenticator(command: AddAuthenticator) -> AdditionAllowed:
+        """Allow another authenticator, if what was proven is fresh."""
+        now = clock()
+        effective = await effective_for(command.tenant_id)
+        standing = await store.standing(command.tenant_id, command.user_id)
+        judge = partial(addition, command=command, standing=standing, effective=effective, now=now)
+        return await store.advance(command.tenant_id, command.user_id, command.login, now, judge)
+
+    @router.hears(AuthenticatorAdded)
+    async def authenticator_added(event: AuthenticatorAdded) -> AdditionNoted:
+        """Note that the user has an authenticator, and only then answer."""
+        await store.enrolled(event.tenant_id, event.user_id, event.occurred_at, event.bindings)
+        return AdditionNoted(
+            **_of(event), authenticator_id=event.authenticator_id, name=event.name, recovery_codes=event.recovery_codes
+        )
+
+    @router.does(RemoveAuthenticator)
+    async def remove_authenticator(command: RemoveAuthenticator) -> RemovalAllowed:
+        """Allow that an authenticator is taken away, if what was proven is fresh."""
+        now = clock()
+        effective = await effective_for(command.tenant_id)
+        judge = partial(removal, command=command, effective=effective, now=now)
+        return await store.advance(command.tenant_id, command.user_id, command.login, now, judge)
+
+    @router.hears(AuthenticatorRemoved)
+    async def authenticator_removed(event: AuthenticatorRemoved) -> RemovalNoted:
+        """Note whether the user has any left, before it is answered: his next login cannot overtake it."""
+        await store.has_left(event.tenant_id, event.user_id, event.left, event.bindings)
+        return RemovalNoted(**_of(event), authenticator_id=event.authenticator_id)
+
+    @router.does(RenewRecoveryCodes)
+    async def renew_recovery_codes(command: RenewRecoveryCodes) -> RenewalAllowed:
+        """Allow new recovery codes, if what was proven is fresh."""
+        now = clock()
+        judge = partial(renewal, command=command, now=now)
+        return await store.advance(command.tenant_id, command.user_id, command.login, now, judge)
+
+
+def _of(event: AuthenticatorAdded | AuthenticatorRemoved) -> dict[str, Any]:
+    return event.model_dump(include={"occurred_at", "flow_id", "tenant_id", "user_id", "login"})

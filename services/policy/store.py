@@ -12,7 +12,8 @@ from services.policy.domain.decision import Grace, Standing
 from services.policy.domain.directory import Edition, Taking
 from services.policy.domain.enforcement import Tenant
 from services.policy.domain.flow import Flow
-from shared.contracts.message import Event, OfUser
+from shared.contracts.enrollment import Bound
+from shared.contracts.message import Event
 from shared.contracts.refusals import AccessDenied, WrongState
 from shared.contracts.vocabulary import FlowId, TenantId, UserId
 from shared.runtime.mongo import Database, Document, DuplicateKeyError, PyMongoError, UpdateOne
@@ -93,20 +94,26 @@ class Store:
         }
         return await self._noted(tenant_id, user_id, update)
 
-    async def enrolled(self, tenant_id: TenantId, user_id: UserId, at: datetime) -> Standing:
+    async def enrolled(self, tenant_id: TenantId, user_id: UserId, at: datetime, bindings: int) -> Standing:
         """Note that a user has an authenticator."""
-        return await self._noted(tenant_id, user_id, _enrollment(at))
+        return await self._noted(tenant_id, user_id, _enrollment(at, bindings))
 
-    async def enrolled_all(self, owners: Sequence[OfUser], at: datetime) -> None:
-        """Note the same of many users, each in his tenant."""
+    async def has_left(self, tenant_id: TenantId, user_id: UserId, left: int, bindings: int) -> Standing:
+        """Note how many authenticators a user has left, after one was taken away."""
+        return await self._noted(tenant_id, user_id, [{"$set": _latest(bindings, has_one=left > 0)}])
+
+    async def enrolled_all(self, owners: Sequence[Bound], at: datetime) -> None:
+        """Note of many users that they have one, each in his tenant."""
         writes = [
-            UpdateOne({"_id": owner.user_id, "tenant_id": owner.tenant_id}, _enrollment(at), upsert=True)
+            UpdateOne(
+                {"_id": owner.user_id, "tenant_id": owner.tenant_id}, _enrollment(at, owner.bindings), upsert=True
+            )
             for owner in owners
         ]
         if writes:
             await self._users.bulk_write(writes, ordered=False)
 
-    async def _noted(self, tenant_id: TenantId, user_id: UserId, update: Mapping[str, Any]) -> Standing:
+    async def _noted(self, tenant_id: TenantId, user_id: UserId, update: Document | list[Document]) -> Standing:
         for _ in range(2):  # two first writes at once: one is a duplicate, and finds the other's when it tries again
             try:
                 document = await self._users.find_one_and_update(
@@ -222,9 +229,16 @@ def _climbed(tenant_id: TenantId, found: Mapping[TenantId, Tenant]) -> tuple[tup
     return tuple(line), None if here in line else here
 
 
-def _enrollment(at: datetime) -> Document:
+def _enrollment(at: datetime, bindings: int) -> list[Document]:
     """Whoever has enrolled has no grace left: not even when his authenticator is taken away from him later."""
-    return {"$set": {"enrolled": True}, "$min": {"grace.began": at, "grace.deadline": at}}
+    grace = {name: {"$min": [f"${name}", at]} for name in ("grace.began", "grace.deadline")}
+    return [{"$set": _latest(bindings, has_one=True) | grace}]
+
+
+def _latest(bindings: int, *, has_one: bool) -> Document:
+    """What a user has, unless a later change of it was heard before: "none left" must not undo "one added"."""
+    is_old = {"$gt": ["$bindings", bindings]}
+    return {"enrolled": {"$cond": [is_old, "$enrolled", has_one]}, "bindings": {"$max": ["$bindings", bindings]}}
 
 
 def _tenant(document: Document) -> Tenant:

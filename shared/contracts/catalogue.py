@@ -1,11 +1,11 @@
 """Every message there is, found by its topic."""
 
-from shared.contracts import attempts, auth, enrollment, gateway, policy, readiness, refusals
+from shared.contracts import attempts, audit, auth, enrollment, gateway, management, policy, readiness, refusals
 from shared.contracts.message import Command, Event, Message
 
 _CONCRETE = tuple(
     found
-    for module in (attempts, auth, policy, enrollment, gateway, refusals, readiness)
+    for module in (attempts, auth, policy, enrollment, management, gateway, audit, refusals, readiness)
     for found in vars(module).values()
     if isinstance(found, type) and issubclass(found, Message) and found.__module__ == module.__name__
 )

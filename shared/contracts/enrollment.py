@@ -66,6 +66,8 @@ class EnrollmentConfirmed(InFlow, OfUser, Event):
     authenticator_id: AuthenticatorId
     recovery_codes: Sealed
     """For the gateway alone: a JSON list of codes."""
+    bindings: int = 0
+    """How often the user's active authenticators have changed: an older word that comes late is no news."""
 
 
 class EnrollmentRejected(InFlow, OfUser, Event):
@@ -136,11 +138,17 @@ class AuthenticatorsChecked(InFlow, Event):
     answer = True
 
 
+class Bound(OfUser):
+    """A user who has an authenticator, after so many changes of his active ones."""
+
+    bindings: int = 0
+
+
 class AuthenticatorsImported(InFlow, Event):
     """These users have an authenticator from now on. Answered by policy, which must know before they sign in."""
 
     topic = "authenticators.imported.v1"
     by = frozenset({Service.ENROLLMENT})
 
-    owners: tuple[OfUser, ...]
+    owners: tuple[Bound, ...]
     added: int

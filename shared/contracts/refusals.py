@@ -17,6 +17,11 @@ class RefusalCode(StrEnum):
     ACCESS_DENIED = "access_denied"
     IMPORT_REJECTED = "import_rejected"
     TOO_MANY_ATTEMPTS = "too_many_attempts"
+    FRESH_CODE_REQUIRED = "fresh_code_required"
+    LAST_AUTHENTICATOR = "last_authenticator"
+    TOO_MANY_AUTHENTICATORS = "too_many_authenticators"
+    NAME_TAKEN = "name_taken"
+    NOT_FOUND = "not_found"
     UNKNOWN_USER = "unknown_user"
     """Said to operators alone: a stranger is never told who exists."""
 
@@ -76,6 +81,36 @@ class TooManyAttempts(Refused):
         helps = "A recovery code or an administrator helps." if retry_after_seconds is None else "Wait, then try again."
         super().__init__(f"Too many attempts have failed. {helps}")
         self.retry_after_seconds = retry_after_seconds
+
+
+class FreshCodeRequired(Refused):
+    """What was proven in this login is too long ago for what is asked."""
+
+    code = RefusalCode.FRESH_CODE_REQUIRED
+
+
+class LastAuthenticator(Refused):
+    """It is the last one, and one is required: it can be replaced, not taken away."""
+
+    code = RefusalCode.LAST_AUTHENTICATOR
+
+
+class TooManyAuthenticators(Refused):
+    """The user has as many authenticators as there can be."""
+
+    code = RefusalCode.TOO_MANY_AUTHENTICATORS
+
+
+class NameTaken(Refused):
+    """Another authenticator of the user is called so."""
+
+    code = RefusalCode.NAME_TAKEN
+
+
+class NotFound(Refused):
+    """The user has nothing of this id. What others have is said of in the same words."""
+
+    code = RefusalCode.NOT_FOUND
 
 
 class UnknownUser(Refused):

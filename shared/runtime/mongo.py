@@ -45,7 +45,7 @@ class Collection(Protocol):
     async def find_one_and_update(
         self,
         filter: Mapping[str, Any],
-        update: Mapping[str, Any],
+        update: Mapping[str, Any] | Sequence[Mapping[str, Any]],
         **kwargs: Any,
     ) -> Document | None: ...
     async def find_one_and_delete(self, filter: Mapping[str, Any], **kwargs: Any) -> Document | None: ...

@@ -37,6 +37,7 @@ WITHOUT_A_TENANT = {
     "gateway.sessions.of_token": "the same, and the session says whose it is",
     "gateway.sessions.end": "the same",
     "gateway.sessions.must_step_up": "a document of the enforcement is of one tenant and has its id",
+    "gateway.sessions.mode_for": "the same",
     "gateway.sessions.note": "the same",
     "policy.store.prepare": "the edition is of all accounts together",
     "policy.store._edition": "the same",

@@ -13,6 +13,7 @@ from services.enrollment.domain.ledger import Attempts, Ledger
 from services.enrollment.domain.owner import Decision, Occasion, Owner
 from shared.contracts.attempts import AttemptsThrottled, CodesUnlocked, Proof, UserLocked, UserUnlocked
 from shared.contracts.enrollment import EnrollmentConfirmed, EnrollmentRejected, OtpRejected, OtpVerified
+from shared.contracts.management import AuthenticatorAdded
 from shared.contracts.message import Event
 from shared.contracts.refusals import TooManyAttempts
 from shared.contracts.vocabulary import CodeFailure
@@ -31,7 +32,7 @@ def attempt(owner: Owner, proof: Proof, occasion: Occasion, judge: Callable[[Own
     """
     _admit(owner.attempts.of(proof), occasion)
     after, events = judge(owner)
-    if any(isinstance(event, OtpVerified | EnrollmentConfirmed) for event in events):
+    if any(isinstance(event, OtpVerified | EnrollmentConfirmed | AuthenticatorAdded) for event in events):
         cleared = replace(after, attempts=after.attempts.noted(proof, Ledger()))
         return _reopened(cleared, proof, occasion, events)
     if any(isinstance(event, OtpRejected | EnrollmentRejected) and event.reason in _GUESSES for event in events):

@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 
 from services.enrollment.domain.owner import Account, Occasion, Owner, State
 from services.enrollment.domain.vault import Vault
-from shared.contracts.enrollment import AuthenticatorsImported, ImportAuthenticators, ImportedAuthenticator
-from shared.contracts.message import OfUser
+from shared.contracts.enrollment import AuthenticatorsImported, Bound, ImportAuthenticators, ImportedAuthenticator
 from shared.contracts.refusals import ImportRejected, Problem
 from shared.crypto import otp
 from shared.crypto.sealing import Opener
@@ -58,6 +57,8 @@ def imported(owners: Iterable[Owner], occasion: Occasion) -> AuthenticatorsImpor
     return AuthenticatorsImported(
         occurred_at=occasion.now,
         flow_id=occasion.flow,
-        owners=tuple(OfUser(tenant_id=owner.tenant_id, user_id=owner.user_id) for owner in taken),
+        owners=tuple(
+            Bound(tenant_id=owner.tenant_id, user_id=owner.user_id, bindings=owner.bindings) for owner in taken
+        ),
         added=sum(owner.confirmed_by(occasion.flow) is not None for owner in taken),
     )

@@ -12,7 +12,7 @@ from shared.contracts.attempts import Proof
 from shared.contracts.enrollment import EnrollmentConfirmed, EnrollmentRejected, EnrollmentStarted
 from shared.contracts.policy import OtpRequired
 from shared.contracts.refusals import WrongState
-from shared.contracts.vocabulary import AuthenticatorType, CodeFailure
+from shared.contracts.vocabulary import AuthenticatorType, CodeFailure, FlowId
 
 PENDING_FOR = timedelta(minutes=15)
 
@@ -31,19 +31,37 @@ def start(
     owner = replace(owner, account=account)
     if owner.active:
         return owner, (_otp_required(owner, occasion),)
+    owner, pending = offered(owner, account, occasion, vault)
+    return owner, (started(owner, pending, occasion, vault, skippable_until),)
+
+
+def offered(
+    owner: Owner, account: Account, occasion: Occasion, vault: Vault, started_by: FlowId | None = None
+) -> tuple[Owner, Authenticator]:
+    """The authenticator that is pending for whoever asks, or a new one.
+
+    What somebody started in one session is shown in no other and at no login: a thief of a session could start one,
+    keep its secret, and wait until its owner confirms it.
+    """
     pending = owner.pending
-    if pending is None or pending.is_over(occasion.now):
-        pending = vault.authenticator(owner, account, vault.new_secret(), occasion.now)
-        pending = replace(pending, expires_at=occasion.now + PENDING_FOR)
-        owner = owner.given(pending)
-    started = EnrollmentStarted(
+    if pending is not None and not pending.is_over(occasion.now) and pending.started_by == started_by:
+        return owner, pending
+    new = vault.authenticator(owner, account, vault.new_secret(), occasion.now)
+    new = replace(new, started_by=started_by, expires_at=occasion.now + PENDING_FOR)
+    return owner.given(new), new
+
+
+def started(
+    owner: Owner, pending: Authenticator, occasion: Occasion, vault: Vault, skippable_until: datetime | None = None
+) -> EnrollmentStarted:
+    """Tell the app what it needs to know."""
+    return EnrollmentStarted(
         **occasion.of(owner),
         authenticator_id=pending.id,
         provisioning=vault.provisioning(owner, pending, occasion.flow),
         expires_at=pending.expires_at,
         skippable_until=skippable_until,
     )
-    return owner, (started,)
 
 
 def resume(owner: Owner, occasion: Occasion, vault: Vault, *, skippable_until: datetime | None = None) -> Decision:
@@ -68,20 +86,30 @@ def _confirm(owner: Owner, code: str, occasion: Occasion, vault: Vault) -> Decis
     if owner.active:
         return owner, (_otp_required(owner, occasion),)
     pending = owner.pending
-    if pending is None:
+    if pending is None or pending.started_by is not None:
         raise WrongState("No enrollment has been started.")
+    active = proved(owner, pending, code, occasion, vault)
+    if isinstance(active, EnrollmentRejected):
+        return owner, (active,)
+    return _accepted(owner, active, occasion, vault)
+
+
+def proved(
+    owner: Owner, pending: Authenticator, code: str, occasion: Occasion, vault: Vault
+) -> Authenticator | EnrollmentRejected:
+    """The pending authenticator as it is once its first code was right; or what is told of a code that was not."""
     if pending.is_over(occasion.now):
-        return owner, (_rejected(owner, occasion, CodeFailure.ENROLLMENT_EXPIRED),)
+        return _rejected(owner, occasion, CodeFailure.ENROLLMENT_EXPIRED)
     secret = vault.secret_of(owner, pending)
     step = judge(pending, secret, code, occasion)
     if isinstance(step, CodeFailure):
         skew = clock_skew_seconds(secret, code, occasion.now)
         reason = step if skew is None else CodeFailure.CLOCK_OUT_OF_STEP
-        return owner, (_rejected(owner, occasion, reason, skew),)
+        return _rejected(owner, occasion, reason, skew)
     active = replace(
         pending, state=State.ACTIVE, expires_at=None, confirmed_at=occasion.now, confirmed_by=occasion.flow
     )
-    return _accepted(owner, active, step, occasion, vault)
+    return active.used(step, occasion)
 
 
 def _confirm_again(owner: Owner, active: Authenticator, code: str, occasion: Occasion, vault: Vault) -> Decision:
@@ -96,14 +124,16 @@ def _confirm_again(owner: Owner, active: Authenticator, code: str, occasion: Occ
         return owner, (_rejected(owner, occasion, step),)
     if len(owner.recovery) >= MOST_SETS:
         return owner, (_rejected(owner, occasion, CodeFailure.ALREADY_USED),)
-    return _accepted(owner, active, step, occasion, vault)
+    return _accepted(owner, active.used(step, occasion), occasion, vault)
 
 
-def _accepted(owner: Owner, active: Authenticator, step: int, occasion: Occasion, vault: Vault) -> Decision:
-    shown, kept = vault.recovery_codes(occasion.flow)
-    used = vault.renewed(owner, replace(active, last_step=step, last_flow=occasion.flow))
-    owner = replace(owner.changed(used), recovery=(*owner.recovery, RecoverySet.issued(kept, occasion.now)))
-    confirmed = EnrollmentConfirmed(**occasion.of(owner), authenticator_id=active.id, recovery_codes=shown)
+def _accepted(owner: Owner, active: Authenticator, occasion: Occasion, vault: Vault) -> Decision:
+    codes, kept = vault.recovery_codes(occasion.flow)
+    owner = owner.changed(vault.renewed(owner, active))
+    owner = replace(owner, recovery=(*owner.recovery, RecoverySet.issued(kept, occasion.now)))
+    confirmed = EnrollmentConfirmed(
+        **occasion.of(owner), authenticator_id=active.id, recovery_codes=codes, bindings=owner.bindings
+    )
     return owner, (confirmed,)
 
 

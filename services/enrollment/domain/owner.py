@@ -1,5 +1,6 @@
 """A user and the authenticators that are bound to him: the one document that every decision reads and writes."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -10,6 +11,9 @@ from services.enrollment.domain.recovery import RecoverySet
 from shared.contracts.message import Event, MessageId
 from shared.contracts.vocabulary import AuthenticatorId, FlowId, TenantId, UserId
 from shared.crypto.keyring import Encrypted
+
+NAME = "Authenticator app"
+"""What an authenticator is called until its user calls it something else."""
 
 
 class State(StrEnum):
@@ -37,7 +41,10 @@ class Authenticator:
     account: Account
     """The names as they were at the start: a reload shows the same QR code, whatever the tenant is called meanwhile."""
     created_at: datetime
+    name: str = NAME
     state: State = State.PENDING
+    started_by: FlowId | None = None
+    """The login of the session in which it is being added; none where a login itself asks for it."""
     expires_at: datetime | None = None
     """Until when a pending one may be confirmed."""
     confirmed_at: datetime | None = None
@@ -47,10 +54,17 @@ class Authenticator:
     """The time step of the last code that was accepted: nothing up to it is accepted again (RFC 6238 section 5.2)."""
     last_flow: FlowId | None = None
     """The login that used that step: when its message comes again, it is no replay."""
+    last_used_at: datetime | None = None
 
     def is_over(self, now: datetime) -> bool:
         """Whether it waited too long for its first code."""
         return self.expires_at is not None and now >= self.expires_at
+
+    def used(self, step: int, occasion: "Occasion") -> "Authenticator":
+        """The same after a code of this step was accepted; shown again by the login that used it, nothing changes."""
+        if (step, occasion.flow) == (self.last_step, self.last_flow):
+            return self
+        return replace(self, last_step=step, last_flow=occasion.flow, last_used_at=occasion.now)
 
 
 @dataclass(frozen=True)
@@ -66,6 +80,10 @@ class Owner:
     """More than one set only where the answer to a confirmation may have been lost."""
     attempts: Attempts = field(default=Attempts())
     """How often his codes have failed."""
+    bindings: int = 0
+    """How often his active authenticators have changed: it tells others which word of them is the latest."""
+    last_removed: AuthenticatorId | None = None
+    """What was taken away last: told again to take it away, the answer is the same."""
     revision: int = 0
 
     @property
@@ -82,14 +100,27 @@ class Owner:
         """The authenticator that was made active in this login."""
         return next((one for one in self.active if one.confirmed_by == flow), None)
 
+    def active_one(self, authenticator_id: AuthenticatorId) -> Authenticator | None:
+        """The active authenticator with this id."""
+        return next((one for one in self.active if one.id == authenticator_id), None)
+
     def changed(self, authenticator: Authenticator) -> "Owner":
         """The same owner with this authenticator as it is now."""
-        kept = (authenticator if one.id == authenticator.id else one for one in self.authenticators)
-        return replace(self, authenticators=tuple(kept))
+        return self._having(authenticator if one.id == authenticator.id else one for one in self.authenticators)
 
     def given(self, authenticator: Authenticator) -> "Owner":
         """The same owner with a new authenticator, in place of any that was pending: its secret is forgotten."""
-        return replace(self, authenticators=(*self.active, authenticator))
+        return self._having((*self.active, authenticator))
+
+    def without(self, authenticator_id: AuthenticatorId) -> "Owner":
+        """The same owner without this authenticator: its secret is forgotten."""
+        left = self._having(one for one in self.authenticators if one.id != authenticator_id)
+        return replace(left, last_removed=authenticator_id)
+
+    def _having(self, authenticators: Iterable[Authenticator]) -> "Owner":
+        after = replace(self, authenticators=tuple(authenticators))
+        is_bound_anew = {one.id for one in after.active} != {one.id for one in self.active}
+        return replace(after, bindings=self.bindings + is_bound_anew)
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,13 @@ class RecoverySet:
     issued_at: datetime
     used_by: tuple[FlowId | None, ...]
     """For each code the login that used it."""
+    issued_for: str | None = None
+    """The request or the added authenticator that it was made for: asked again, it is not in the way of another."""
 
     @classmethod
-    def issued(cls, codes: RecoveryCodes, now: datetime) -> "RecoverySet":
+    def issued(cls, codes: RecoveryCodes, now: datetime, issued_for: str | None = None) -> "RecoverySet":
         """A set of which nothing is used yet."""
-        return cls(codes, now, (None,) * len(codes.hashes))
+        return cls(codes, now, (None,) * len(codes.hashes), issued_for)
 
     @property
     def left(self) -> int:

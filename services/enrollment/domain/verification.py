@@ -30,7 +30,7 @@ def _verify_totp(owner: Owner, code: str, occasion: Occasion, vault: Vault) -> D
     verdicts = [(one, judge(one, vault.secret_of(owner, one), code, occasion)) for one in owner.active]
     for authenticator, step in verdicts:
         if not isinstance(step, CodeFailure):
-            used = vault.renewed(owner, replace(authenticator, last_step=step, last_flow=occasion.flow))
+            used = vault.renewed(owner, authenticator.used(step, occasion))
             return owner.changed(used), (OtpVerified(**occasion.of(owner), method=method),)
     was_used = any(verdict is CodeFailure.ALREADY_USED for _, verdict in verdicts)
     reason = CodeFailure.ALREADY_USED if was_used else CodeFailure.WRONG

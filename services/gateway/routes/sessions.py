@@ -22,6 +22,15 @@ def routes(entry: Entry) -> APIRouter:
         return [OpenSessionView.of(session, here) for session in found]
 
     @router.delete(
+        "",
+        status_code=status.HTTP_204_NO_CONTENT,
+        responses=documented(*of_a_session, Code.CROSS_SITE),
+    )
+    async def end_others(request: Request) -> None:
+        """End all sessions of this user but the one that asks."""
+        await entry.conversation.end_other_sessions(await entry.session(request))
+
+    @router.delete(
         "/{session_id}",
         status_code=status.HTTP_204_NO_CONTENT,
         responses=documented(*of_a_session, Code.NOT_FOUND, Code.INVALID_REQUEST, Code.CROSS_SITE),

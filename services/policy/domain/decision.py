@@ -49,6 +49,8 @@ class Standing:
 
     enrolled: bool = False
     grace: Grace | None = None
+    bindings: int = 0
+    """Of which change of his authenticators policy heard last."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ from shared.contracts.refusals import EnrollmentIsRequired, WrongState
 from shared.contracts.vocabulary import FlowId, Sealed, TenantId, UserId
 
 LIFETIME = timedelta(hours=1)
+GRANTED_FOR = timedelta(hours=25)
+"""How long a login that was granted is remembered after its password: longer than any session that it may become."""
 
 Step = EnrollmentRequired | OtpRequired | AccessGranted
 """What is told of a decision."""
@@ -52,6 +54,7 @@ def password_proven(
     password = Evidence(pwd=login.occurred_at if flow is None else flow.evidence.pwd)
     decision = decide(password, standing, effective, now)
     if flow is None:
+        lifetime = GRANTED_FOR if decision.outcome is Outcome.GRANT else LIFETIME
         flow = Flow(
             flow_id=login.flow_id,
             tenant_id=login.tenant_id,
@@ -60,10 +63,11 @@ def password_proven(
             display_name=login.display_name,
             evidence=password,
             decision=decision,
-            expires_at=login.occurred_at + LIFETIME,
+            expires_at=login.occurred_at + lifetime,
         )
     elif flow.decision.outcome is not Outcome.GRANT:
-        flow = replace(flow, decision=decision)
+        is_granted = decision.outcome is Outcome.GRANT
+        flow = granted(flow, decision) if is_granted else replace(flow, decision=decision)
     return flow, _told(flow, decision, effective)
 
 
@@ -74,7 +78,7 @@ def code_proven(
     evidence = replace(flow.evidence, otp=flow.evidence.otp or proof.occurred_at)
     decision = decide(evidence, ENROLLED, effective, now)
     codes = proof.recovery_codes if isinstance(proof, EnrollmentConfirmed) else None
-    return replace(flow, evidence=evidence, decision=decision), _told(flow, decision, effective, codes)
+    return granted(replace(flow, evidence=evidence), decision), _told(flow, decision, effective, codes)
 
 
 def put_off(flow: Flow, standing: Standing, effective: Effective, now: datetime) -> tuple[Flow, Step]:
@@ -90,7 +94,12 @@ def put_off(flow: Flow, standing: Standing, effective: Effective, now: datetime)
     if decision.outcome is Outcome.ENROLL and decision.grace_until is None:
         raise EnrollmentIsRequired("An authenticator app must be set up now.")
     decision = replace(decision, outcome=Outcome.GRANT)
-    return replace(flow, decision=decision), _told(flow, decision, effective)
+    return granted(flow, decision), _told(flow, decision, effective)
+
+
+def granted(flow: Flow, decision: Decision) -> Flow:
+    """The login that became a session: what was proven in it counts as long as the session may last."""
+    return replace(flow, decision=decision, expires_at=flow.evidence.pwd + GRANTED_FOR)
 
 
 def _told(flow: Flow, decision: Decision, effective: Effective, codes: Sealed | None = None) -> Step:

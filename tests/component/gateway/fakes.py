@@ -15,7 +15,7 @@ from services.gateway.sessions import Enforced, Session, Sessions
 from services.gateway.unkept import Unkept
 from shared.contracts.message import Command, Event
 from shared.contracts.policy import EnforcementChanged
-from shared.contracts.vocabulary import TenantId, UserId
+from shared.contracts.vocabulary import Mode, TenantId, UserId
 from shared.runtime.clock import Clock
 from shared.runtime.messaging import Unreachable
 from shared.runtime.mongo import PyMongoError
@@ -152,6 +152,22 @@ class FakeSessions(Sessions):
         mine = await self.of_user(tenant_id, user_id)
         found = next((session for session in mine if session.session_id == session_id), None)
         return None if found is None else self.kept.pop(found.token_hash)
+
+    async def renew(self, before: Session, after: Session) -> bool:
+        await self.add(after)
+        if await self.end(before.token_hash) is not None:
+            return True
+        await self.end(after.token_hash)
+        return False
+
+    async def end_others(self, here: Session) -> tuple[Session, ...]:
+        mine = await self.of_user(here.tenant_id, here.user_id)
+        others = [session for session in mine if session.session_id != here.session_id]
+        return tuple(self.kept.pop(session.token_hash) for session in others)
+
+    async def mode_for(self, session: Session) -> Mode:
+        enforced = self._enforced.get(session.tenant_id)
+        return session.mode if enforced is None or enforced.revision <= session.policy_revision else enforced.mode
 
     async def must_step_up(self, session: Session) -> bool:
         enforced = self._enforced.get(session.tenant_id)

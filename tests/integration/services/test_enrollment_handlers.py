@@ -13,6 +13,7 @@ from shared.contracts.catalogue import EVENTS
 from shared.contracts.enrollment import (
     AuthenticatorsChecked,
     AuthenticatorsImported,
+    Bound,
     ConfirmEnrollment,
     EnrollmentConfirmed,
     EnrollmentRejected,
@@ -232,5 +233,5 @@ async def test_who_brought_an_authenticator_along_signs_in_with_it(enrollment: E
     (verified,) = await enrollment.verify(otp.code_at(bytes(20), otp.step_at(NOON)), OTHER)
 
     assert isinstance(taken, AuthenticatorsImported)
-    assert (taken.owners, taken.added) == ((ADA.named,), 1)
+    assert (taken.owners, taken.added) == ((Bound(**dict(ADA.named), bindings=1),), 1)
     assert isinstance(verified, OtpVerified)

@@ -107,7 +107,7 @@ async def test_what_is_noted_of_a_user_for_the_first_time_by_several_at_once_is_
 
 async def test_who_has_an_authenticator_cannot_put_it_off(policy: Policy) -> None:
     await policy.hear(policy.login(CLARA))
-    await policy.store.enrolled(CLARA.tenant_id, CLARA.user_id, NOON)
+    await policy.store.enrolled(CLARA.tenant_id, CLARA.user_id, NOON, bindings=1)
 
     with pytest.raises(WrongState):
         await policy.hear(policy.skip(CLARA))

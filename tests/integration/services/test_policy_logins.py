@@ -9,7 +9,8 @@ from typing import Any, Literal
 import pytest
 
 from services.policy.domain.decision import Outcome
-from shared.contracts.enrollment import AuthenticatorsImported
+from services.policy.domain.flow import GRANTED_FOR
+from shared.contracts.enrollment import AuthenticatorsImported, Bound
 from shared.contracts.policy import (
     AccessGranted,
     AuthenticatorsNoted,
@@ -84,12 +85,12 @@ async def test_evidence_decision_and_chain_of_a_login_are_one_document_without_i
         (RESELLER, Mode.REQUIRED),
     ]
     assert flow["decision"]["policy_revision"] == 1
-    assert flow["expires_at"] == NOON + timedelta(hours=1)
+    assert flow["expires_at"] == NOON + GRANTED_FOR
     assert "sealed" not in str(flow)
 
 
 async def test_a_code_is_judged_by_the_policy_of_its_own_moment(policy: Policy) -> None:
-    await policy.store.enrolled(BOB.tenant_id, BOB.user_id, NOON)
+    await policy.store.enrolled(BOB.tenant_id, BOB.user_id, NOON, bindings=1)
     await policy.hear(policy.login(BOB))
     await policy.take(tenant(OPEN_CUSTOMER, parent=VENDOR, staff=REQUIRED))
 
@@ -199,7 +200,7 @@ async def test_every_event_that_comes_twice_has_the_same_answer_and_changes_noth
 
 
 async def test_a_password_that_comes_again_after_the_code_loses_no_evidence_and_grants_nothing(policy: Policy) -> None:
-    await policy.store.enrolled(ADA.tenant_id, ADA.user_id, NOON)
+    await policy.store.enrolled(ADA.tenant_id, ADA.user_id, NOON, bindings=1)
     login = policy.login(ADA)
     await policy.hear(login)
     await policy.hear(policy.code(ADA))
@@ -212,7 +213,7 @@ async def test_a_password_that_comes_again_after_the_code_loses_no_evidence_and_
 
 
 async def test_passwords_codes_and_redeliveries_at_once_leave_all_evidence_in_place(policy: Policy) -> None:
-    await policy.store.enrolled(ADA.tenant_id, ADA.user_id, NOON)
+    await policy.store.enrolled(ADA.tenant_id, ADA.user_id, NOON, bindings=1)
     twin = policy.twin()
     await policy.hear(policy.login(ADA))
 
@@ -227,7 +228,7 @@ async def test_passwords_codes_and_redeliveries_at_once_leave_all_evidence_in_pl
 
 
 async def test_who_brings_an_authenticator_along_is_asked_for_it_at_his_first_login(policy: Policy) -> None:
-    owners = (ADA.named, BOB.named)
+    owners = tuple(Bound(**dict(person.named), bindings=1) for person in (ADA, BOB))
 
     told = await policy.hear(AuthenticatorsImported(occurred_at=NOON, flow_id=FLOW, owners=owners, added=len(owners)))
 
@@ -282,7 +283,7 @@ class WatchedCollection:
 
 
 async def test_a_step_that_is_overtaken_by_another_is_judged_anew(policy: Policy) -> None:
-    await policy.store.enrolled(ADA.tenant_id, ADA.user_id, NOON)
+    await policy.store.enrolled(ADA.tenant_id, ADA.user_id, NOON, bindings=1)
     login, rivals = policy.login(ADA), [policy.code(ADA)]
     await policy.hear(login)
     policy.clock.pass_by(timedelta(minutes=1))

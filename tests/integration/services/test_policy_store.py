@@ -38,11 +38,11 @@ async def policy(mongo: Mongo, mongo_database: Database) -> Policy:
 
 
 async def test_a_user_is_known_in_his_own_tenant_only(policy: Policy) -> None:
-    await policy.store.enrolled(ADA.tenant_id, ADA.user_id, NOON)
+    await policy.store.enrolled(ADA.tenant_id, ADA.user_id, NOON, bindings=1)
 
     assert await policy.store.standing(OPEN_CUSTOMER, ADA.user_id) == Standing()
     with pytest.raises(AccessDenied):
-        await policy.store.enrolled(OPEN_CUSTOMER, ADA.user_id, NOON)
+        await policy.store.enrolled(OPEN_CUSTOMER, ADA.user_id, NOON, bindings=1)
     with pytest.raises(AccessDenied):
         await policy.store.hold_grace(OPEN_CUSTOMER, ADA.user_id, Standing(), Grace(NOON, NOON + DAY))
 

@@ -9,7 +9,7 @@ from services.enrollment.domain.enrollment import confirm, start
 from services.enrollment.domain.owner import Account, Occasion, Owner, State
 from services.enrollment.domain.vault import Vault
 from services.enrollment.domain.verification import verify
-from shared.contracts.enrollment import ImportAuthenticators, ImportedAuthenticator, OtpVerified
+from shared.contracts.enrollment import Bound, ImportAuthenticators, ImportedAuthenticator, OtpVerified
 from shared.contracts.policy import OtpRequired
 from shared.contracts.refusals import ImportRejected
 from shared.contracts.vocabulary import AuthenticatorType, FlowId, Service
@@ -88,7 +88,7 @@ def test_the_same_file_twice_changes_nothing() -> None:
     assert again == owner
     assert imported([owner], NOW).added == 1
     assert imported([again], AGAIN).added == 0
-    assert imported([again], AGAIN).owners == (ADA.named,)
+    assert imported([again], AGAIN).owners == (Bound(**dict(ADA.named), bindings=1),)
 
 
 def test_an_import_that_is_delivered_twice_gives_the_same_answer() -> None:
@@ -96,7 +96,7 @@ def test_an_import_that_is_delivered_twice_gives_the_same_answer() -> None:
 
     again = taken(owner)
 
-    assert (imported([again], NOW).owners, imported([again], NOW).added) == ((ADA.named,), 1)
+    assert (imported([again], NOW).owners, imported([again], NOW).added) == ((Bound(**dict(ADA.named), bindings=1),), 1)
 
 
 def test_an_authenticator_in_use_is_not_replaced_by_what_a_file_says() -> None:
@@ -106,7 +106,7 @@ def test_an_authenticator_in_use_is_not_replaced_by_what_a_file_says() -> None:
 
     assert after == owner
     assert imported([after], AGAIN).added == 0
-    assert imported([after], AGAIN).owners == (ADA.named,)
+    assert imported([after], AGAIN).owners == (Bound(**dict(ADA.named), bindings=1),)
 
 
 def test_an_enrollment_in_progress_gives_way_and_its_user_is_asked_for_a_code() -> None:
