@@ -38,33 +38,35 @@ class Store:
         for asked in ("tenant_id", "user_id", "topic"):
             await self._records.create_index([(asked, 1), ("recorded_at", 1)])
         await self._records.create_index("flow_id")
-        await self._move(await self._ends(await self.heads()))
+        await self._catch_up()
 
     async def record(self, events: Sequence[Event], now: datetime) -> None:
         """Write down those of these events that are not written down yet.
 
-        Raises `PyMongoError`, and where something does not fit into a document what the driver says; some may be
-        written then, and are passed over when they come again.
+        Almost always none is, and the heads stand where the chains end; so that is tried first, and looked into where
+        the database knows better. Raises `PyMongoError`, and where something does not fit into a document what the
+        driver says; some may be written then, and are passed over when they come again.
         """
+        new = {event.id: event for event in events}
         for tries in range(_TRIES):
             try:
-                await self._record(events, now)
-            except BulkWriteError as error:  # another instance was faster: go on behind what it wrote
+                if new:
+                    await self._append(tuple(new.values()), now)
+            except BulkWriteError as error:
                 if not _is_taken(error) or tries == _TRIES - 1:
                     raise
+                await self._catch_up()
+                known = self._records.find({"_id": {"$in": list(new)}}, {"_id": 1})
+                async for document in known:
+                    del new[document["_id"]]
             else:
                 return
 
-    async def _record(self, events: Sequence[Event], now: datetime) -> None:
-        known = self._records.find({"_id": {"$in": [event.id for event in events]}}, {"_id": 1})
-        written = {document["_id"] async for document in known}
-        new = tuple({event.id: event for event in events if event.id not in written}.values())
-        if not new:
-            return
-        roots = await self._placed(new)
-        facts = [fact_of(event) for event in new]
-        ends = await self._ends(await self._heads_of({roots.get(fact["tenant_id"], NO_TREE) for fact in facts}))
-        records, ends = chained(facts, roots, ends, now)
+    async def _append(self, events: Sequence[Event], now: datetime) -> None:
+        roots = await self._placed(events)
+        facts = [fact_of(event) for event in events]
+        heads = await self._heads_of({roots.get(fact["tenant_id"], NO_TREE) for fact in facts})
+        records, ends = chained(facts, roots, heads, now)
         await self._records.insert_many([_document(record) for record in records], ordered=True)
         await self._move(ends)
 
@@ -100,15 +102,15 @@ class Store:
             await self._heads.bulk_write(beginnings, ordered=False)
         return heads | begun
 
-    async def _ends(self, heads: Mapping[TenantId, Head]) -> dict[TenantId, Head]:
-        """Where these chains end: at their heads, or behind them, where somebody has not yet moved them."""
-        ends = dict(heads)
-        beyond = [{"root": head.root, "sequence": {"$gt": head.count}} for head in heads.values()]
+    async def _catch_up(self) -> None:
+        """Move the heads behind which there are records: somebody wrote them, and did not get to it or has yet to."""
+        ends = await self.heads()
+        beyond = [{"root": head.root, "sequence": {"$gt": head.count}} for head in ends.values()]
         if beyond:
             found = self._records.find({"$or": beyond}, {"root": 1, "sequence": 1, "hash": 1})
             async for document in found.sort([("root", 1), ("sequence", 1)]):
                 ends[document["root"]] = Head(document["root"], document["sequence"], document["hash"])
-        return ends
+        await self._move(ends)
 
     async def _move(self, ends: Mapping[TenantId, Head]) -> None:
         """Move heads forward, never back."""
@@ -160,8 +162,9 @@ def _of(tenant_id: TenantId | None, user_id: UserId | None) -> Document:
 
 
 def _is_taken(error: BulkWriteError) -> bool:
-    """Whether the place, or the event itself, was written by another instance at the same time."""
-    return all(each.get("code") == _DUPLICATE_KEY for each in error.details.get("writeErrors", ()))
+    """Whether the place, or the event itself, was written already, perhaps by another instance at the same time."""
+    errors = error.details.get("writeErrors", ())
+    return bool(errors) and all(each.get("code") == _DUPLICATE_KEY for each in errors)
 
 
 def _document(record: Record) -> Document:

@@ -18,10 +18,10 @@ FILTERING = {
 }
 
 WITHOUT_A_TENANT = {
-    "audit.store._record": "an event is known by its id, and the head of a chain is of a whole tree of accounts",
+    "audit.store.record": "an event is known by its id, and the head of a chain is of a whole tree of accounts",
     "audit.store._placed": "accounts are the tenants themselves, and stand in a tree",
     "audit.store._heads_of": "a chain is of a whole tree of accounts",
-    "audit.store._ends": "the same",
+    "audit.store._catch_up": "the same",
     "audit.store._move": "the same",
     "audit.store.heads": "the same",
     "audit.store.head": "the same",

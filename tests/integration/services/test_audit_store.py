@@ -84,6 +84,8 @@ async def test_an_event_that_comes_again_is_written_once(store: Store) -> None:
     one, other, third = login(), login(), login()
 
     await store.record([one, one, other], NOON)
+    await store.record([third, one], NOON)
+    assert (await store.heads())[NO_TREE].count == 3
     await store.record([other, third, one], NOON)
     await store.record([one], NOON)
 
