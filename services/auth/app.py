@@ -20,7 +20,7 @@ def app() -> Starlette:
     private_keys = settings.sealing_private_key.get_secret_value().split(",")
     runtime = Runtime(Service.AUTH, settings)
     store = Store(runtime.database, runtime.outbox("users"))
-    ledgers = Ledgers(runtime.database, runtime.outbox("attempts"))
+    ledgers = Ledgers(runtime.database, runtime.outbox("attempts"), now)
     books = Books(store, ledgers, ledger_key(private_keys[0]))
     router = handlers(books, Opener(Service.AUTH, private_keys), Passwords(), Cores(settings.hashing_threads), now)
 

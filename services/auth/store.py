@@ -15,6 +15,7 @@ from services.auth.domain.user import User
 from shared.contracts.auth import UserCreated, username_key
 from shared.contracts.message import Event
 from shared.contracts.vocabulary import UserId
+from shared.runtime.clock import Clock
 from shared.runtime.mongo import BulkWriteError, Database, Document, DuplicateKeyError, UpdateOne
 from shared.runtime.outbox import Outbox
 
@@ -103,9 +104,10 @@ class Store:
 class Ledgers:
     """The attempts at each username, known or not: one document for each, each change one conditional write."""
 
-    def __init__(self, database: Database, outbox: Outbox) -> None:
+    def __init__(self, database: Database, outbox: Outbox, clock: Clock) -> None:
         """Keep ledgers in the database of auth, and what is told of them in `outbox`."""
         self._ledgers = database["attempts"]
+        self._clock = clock
         self._outbox = outbox
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -166,7 +168,7 @@ class Ledgers:
         if after == before and not events:
             return after
         after = replace(after, revision=before.revision + 1)
-        fields = {**asdict(after), "expires_at": after.expires_at}
+        fields = {**asdict(after), "expires_at": after.expires_at(self._clock())}
         try:
             result = await self._ledgers.update_one(
                 {"_id": name, "revision": before.revision},

@@ -86,15 +86,9 @@ class Ledger:
             return replace(ledger, in_a_row=0, latest=())
         return ledger
 
-    @property
-    def expires_at(self) -> datetime | None:
-        """From when on nobody misses it."""
-        if self.is_locked:
-            return None
-        return max((one.at for one in (*self.latest, *self.under_way)), default=_LONG_AGO) + REMEMBERED
-
-
-_LONG_AGO = datetime.fromisoformat("1970-01-01T00:00:00Z")
+    def expires_at(self, now: datetime) -> datetime | None:
+        """From when on nobody misses it, if it is written now and not again."""
+        return None if self.is_locked else now + REMEMBERED
 
 
 def ledger_name(user: User | None, username: str, key: bytes) -> str:

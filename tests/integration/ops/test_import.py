@@ -69,7 +69,7 @@ class System:
         outboxes = {service: Outbox(self.database(service)[_KEPT_IN[service]], messenger, now) for service in _KEPT_IN}
         in_auth = self.database(Service.AUTH)
         users = AuthStore(in_auth, outboxes[Service.AUTH])
-        books = Books(users, Ledgers(in_auth, Outbox(in_auth["attempts"], messenger, now)), b"a key")
+        books = Books(users, Ledgers(in_auth, Outbox(in_auth["attempts"], messenger, now), now), b"a key")
         accounts = PolicyStore(self.database(Service.POLICY), self._mongo.transaction, outboxes[Service.POLICY])
         owners = EnrollmentStore(self.database(Service.ENROLLMENT), outboxes[Service.ENROLLMENT])
         vault = Vault(Keyring.parse(self._keys.keyring), self._keys.sealer())

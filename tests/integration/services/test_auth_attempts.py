@@ -52,7 +52,7 @@ class Instances:
         self._handlers: list[dict[type, Callable[[Any], Awaitable[Any]]]] = []
         for _ in range(2):
             users = Store(database, Outbox(database["users"], self.messenger, self.clock))
-            books = Books(users, Ledgers(database, self.outbox), b"a key")
+            books = Books(users, Ledgers(database, self.outbox, self.clock), b"a key")
             router = handlers(books, keys.opener(Service.AUTH), self.passwords, Cores(2), self.clock)
             self._handlers.append({reading.message: reading.handler for reading in router.readings})
 

@@ -68,7 +68,7 @@ async def auth(mongo_database: Database, settings: Keyholder, keys: Keys) -> Asy
     clock, passwords = ToldClock(NOON), Passwords(Parameters(memory=8, passes=1))
     store = Store(mongo_database, Outbox(mongo_database["users"], FakeWire(), clock))
     await store.prepare()
-    ledgers = Ledgers(mongo_database, Outbox(mongo_database["attempts"], FakeWire(), clock))
+    ledgers = Ledgers(mongo_database, Outbox(mongo_database["attempts"], FakeWire(), clock), clock)
     router = handlers(Books(store, ledgers, b"a key"), keys.opener(Service.AUTH), passwords, Cores(2), clock)
     async with FakeWire.joining(router, settings=settings) as wire:
         yield Auth(wire, store, keys.sealer())

@@ -162,7 +162,7 @@ def test_the_hundredth_failure_in_a_row_locks_a_user_and_tells_of_it() -> None:
 
     assert ledger.is_locked
     assert [type(event) for event in events] == [UserLocked, AttemptsThrottled]
-    assert ledger.expires_at is None
+    assert ledger.expires_at(NOON) is None
 
 
 def test_a_username_that_nobody_has_is_never_locked_and_waits_as_long_as_one_that_is() -> None:
@@ -180,7 +180,7 @@ def test_failures_are_forgotten_in_time_and_a_lock_is_not() -> None:
     later = ledger.at(NOON + REMEMBERED)
 
     assert (later.in_a_row, later.latest, later.is_locked) == (0, (), True)
-    assert after_guesses(1).expires_at == NOON + REMEMBERED
+    assert after_guesses(1).expires_at(NOON) == NOON + REMEMBERED
 
 
 def test_an_administrator_opens_the_lock() -> None:

@@ -1,5 +1,6 @@
 """A gateway that could not do its work safely does not start."""
 
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -48,3 +49,19 @@ def test_a_mistake_in_the_settings_shows_no_key(keys: Keys) -> None:
         GatewaySettings(**told(keys, cookie_secure=False, session_idle="soon"))
 
     assert keys.private[Service.GATEWAY] not in str(raised.value)
+
+
+@pytest.mark.parametrize("typed", ["10.0.0.0/8, fd00::/8", "10.0.0.0/8,fd00::/8,"])
+def test_trusted_proxies_are_networks_separated_by_commas(keys: Keys, typed: str) -> None:
+    settings = GatewaySettings(**told(keys, trusted_proxies=typed))
+
+    assert settings.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
+
+
+def test_nobody_is_trusted_unless_he_is_named(keys: Keys) -> None:
+    assert GatewaySettings(**told(keys)).trusted_proxies == ()
+
+
+def test_a_network_that_is_none_is_not_passed_over(keys: Keys) -> None:
+    with pytest.raises(ValidationError, match="trusted_proxies"):
+        GatewaySettings(**told(keys, trusted_proxies="everybody"))
