@@ -19,7 +19,12 @@ LINTERS = {
     "generated documents": ["-m", "ops.documents", "--check"],
 }
 
-TOOLS_OF_TESTS = {"zbarimg": "zbar-tools", "oathtool": "oathtool", "nginx": "nginx-light"}
+TOOLS_OF_TESTS = {
+    "zbarimg": "zbar-tools",
+    "rsvg-convert": "librsvg2-bin",  # zbarimg reads SVG with its help
+    "oathtool": "oathtool",
+    "nginx": "nginx-light",
+}
 """Programs that stand in for a person's phone and for a proxy, and Debian's packages of them."""
 
 
@@ -41,7 +46,7 @@ def bring_tools(say: Say) -> None:
     if not programs.may_use_apt():
         raise ProgramMissing(f"The tests need {' and '.join(missing)}. On Debian: apt-get install {' '.join(missing)}")
     say(f"installing {', '.join(missing)} with apt")
-    programs.apt_install(missing)
+    programs.apt_install(missing, bringing=["nginx"] if "nginx-light" in missing else [])
 
 
 def become_pytest(arguments: Sequence[str]) -> None:

