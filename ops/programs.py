@@ -152,6 +152,6 @@ def _one_at_a_time(lock: Path) -> Iterator[None]:
 
 
 def missing(packages: Mapping[str, str]) -> list[str]:
-    """The packages, by the programs they bring, of those programs that are not here; servers are not on everybody's PATH."""
+    """The packages, by the programs they bring, of those that are not here; servers are not on everybody's PATH."""
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
     return [package for program, package in packages.items() if shutil.which(program, path=path) is None]
