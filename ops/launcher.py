@@ -40,14 +40,14 @@ def run(state: Path, port: int, directory: Path, environ: Mapping[str, str] = os
     Raises CannotRun and the errors of the rooms it uses, each with a sentence for the person.
     """
     os.umask(0o077)  # keys, data, logs: for the owner alone, whatever writes them
-    with ExitStack() as stack, interruptible():
-        stack.enter_context(only_one(state))
-        if not is_free(port):
-            raise CannotRun(f"Port {port} is taken by another program. Choose another, such as: make run PORT=9000")
-        demo = accounts(read_directory(directory))
+    with interruptible(), ExitStack() as stack:  # in this order: what is told to stop, stops to the end
         terminal = stack.enter_context(Terminal())
-        keys = kept_keys(state / "keys")
         try:
+            stack.enter_context(only_one(state))
+            if not is_free(port):
+                raise CannotRun(f"Port {port} is taken by another program. Choose another, such as: make run PORT=9000")
+            demo = accounts(read_directory(directory))
+            keys = kept_keys(state / "keys")
             servers, ours = stack.enter_context(launched_servers(state, environ=environ, say=terminal.say))
             stack.callback(terminal.say, "stopping RabbitMQ and MongoDB")
             launch = Launch(state, port, servers, keys, environ, terminal)
