@@ -18,7 +18,7 @@ def drawn(drawing: str) -> Modules:
     """Fill the areas: each a rectangle of one row."""
     size = int(ET.fromstring(drawing).attrib["viewBox"].rpartition(" ")[2])  # noqa: S314 - our own drawing
     modules = [[False] * size for _ in range(size)]
-    for area in re.findall(r"M(\d+) (\d+)h(\d+)v1h-\d+z", paths(drawing)[1].get("d") or ""):
+    for area in re.findall(r"M(\d+) (\d+)h(\d+)v1H\1", paths(drawing)[1].get("d") or ""):
         column, row, width = map(int, area)
         modules[row][column : column + width] = [True] * width
     return modules

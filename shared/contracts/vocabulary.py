@@ -21,7 +21,7 @@ class _Seal:
 
 SEAL = _Seal()
 
-Sealed = Annotated[str, StringConstraints(max_length=96 * 1024), SEAL]
+Sealed = Annotated[str, StringConstraints(max_length=200 * 1024), SEAL]
 """A secret that only its recipient can open (`shared.crypto.sealing`); safe to be seen on any queue."""
 
 

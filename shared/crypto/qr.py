@@ -28,11 +28,11 @@ def svg(uri: str, *, title: str = "QR code for your authenticator app") -> str:
 
 
 def _areas(modules: Sequence[Sequence[int]]) -> Iterator[str]:
-    """Each run of dark modules in a row as a rectangle."""
+    """Each run of dark modules in a row as a rectangle, of which a filled path closes the fourth side by itself."""
     for y, row in enumerate(modules, QUIET_ZONE):
         x = QUIET_ZONE
         for dark, run in groupby(row):
             width = len(list(run))
             if dark:
-                yield f"M{x} {y}h{width}v1h-{width}z"
+                yield f"M{x} {y}h{width}v1H{x}"
             x += width

@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from shared.crypto.encoding import from_base64url, joined, to_base64url
 
-LONGEST_PLAINTEXT = 64 * 1024  # bytes: the QR code of the longest names takes 50 KiB as SVG
-LONGEST_SEALED = 96 * 1024  # characters: the longest plaintext in base64, with some room
+LONGEST_PLAINTEXT = 144 * 1024  # bytes: the QR code of the longest names takes 110 KiB as SVG
+LONGEST_SEALED = 200 * 1024  # characters: the longest plaintext in base64, with some room
 PADDED_TO = 64  # bytes
 
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
