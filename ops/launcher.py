@@ -25,6 +25,7 @@ from ops.stack import Stack, launched_servers
 from ops.supervisor import Supervisor, stop_all
 from ops.terminal import Terminal
 
+USUALLY_READY_WITHIN = 10.0  # seconds, after RabbitMQ and MongoDB are
 READY_WITHIN = 120.0  # seconds
 STOPS_WITHIN = 15.0  # seconds; services give requests in hand ten
 HOPELESS = 5  # failures in a row before anything was ever ready
@@ -135,15 +136,17 @@ class Launch:
         self._echo.look()
 
     def _wait_ready(self) -> None:
-        deadline = time.monotonic() + READY_WITHIN
+        began = time.monotonic()
         said: list[str] = []
         while missing := missing_at(self._port):
             self._supervisor.look()
+            if time.monotonic() - began > USUALLY_READY_WITHIN:
+                self._echo.look()  # something is amiss, and the services may know what
             if hopeless := next((p for p in self._services if p.name == self._supervisor.failing(HOPELESS)), None):
                 raise CannotRun(
                     f"{hopeless.name} does not stay up. The end of {hopeless.log}:\n{_end_of(hopeless.log)}"
                 )
-            if time.monotonic() > deadline:
+            if time.monotonic() - began > READY_WITHIN:
                 raise CannotRun(f"Not ready within {READY_WITHIN:.0f} seconds; missing: {', '.join(missing)}.")
             if missing != said:
                 self._terminal.say(f"waiting for {', '.join(missing)}")
