@@ -66,12 +66,23 @@ class BatchReader:
         self._clock = clock
         self._connection: AbstractRobustConnection | None = None
         self._reading: asyncio.Task[None] | None = None
-        self._stop: asyncio.Event = asyncio.Event()
+        self._begun = asyncio.Event()
+        self._stop = asyncio.Event()
 
     async def open(self, url: str) -> None:
-        """Read until `close`, on a connection of its own, anew whenever that comes back."""
+        """Read until `close`, on a connection of its own, anew whenever that comes back.
+
+        Returns when the queue is there, so that nothing that is told from then on can miss it; raises `TransportError`
+        where it does not come to be.
+        """
         self._connection = await aio_pika.connect_robust(url, reconnect_interval=1)
         self._reading = asyncio.create_task(self._keep_reading(self._connection))
+        try:
+            async with asyncio.timeout(_BROKER_TIMEOUT):
+                await self._begun.wait()
+        except BaseException:
+            await self.close()
+            raise
 
     async def close(self) -> None:
         """Take no more; see to what is in hand, within bounds."""
@@ -112,6 +123,7 @@ class BatchReader:
                 queue = await channel.declare_queue(self._queue, durable=True, arguments=self._arguments)
                 await queue.bind(topology.EVENTS, "#")
                 consumer = (await underlay.basic_consume(self._queue, arrived.put)).consumer_tag
+            self._begun.set()
             ending = asyncio.create_task(self._end(underlay, consumer, arrived))
             try:
                 while batch := await _next(arrived):

@@ -182,7 +182,7 @@ class Runtime:
             await caller.open()
         if router.readings and self._broker is None:
             await self._attach(router, url)
-        if router.everything is not None:
+        if router.everything is not None and self._batches is None:
             batches = BatchReader(self.service, router.everything, self.messenger, now)
             await batches.open(url)
             self._batches = batches
