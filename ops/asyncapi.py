@@ -7,6 +7,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from ops.traffic import Traffic, received, told_by, traffic
+from shared import VERSION
 from shared.contracts.catalogue import EVENTS
 from shared.contracts.message import Command, Event, Message
 from shared.contracts.vocabulary import Service
@@ -14,7 +15,6 @@ from shared.runtime import topology
 
 Document = dict[str, Any]
 
-VERSION = "0.1.0"
 REPLIES = "replies"
 _BINDING_VERSION = "0.3.0"
 

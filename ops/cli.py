@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ops import audit, checks, locking, parked
+from ops import audit, checks, locking, parked, status
 from ops.directory import DirectoryError
 from ops.echo import printable
 from ops.importing import import_directory
@@ -34,6 +34,8 @@ app = typer.Typer(
 )
 app.add_typer(audit.app, name="audit")
 app.add_typer(parked.app, name="parked")
+app.command()(status.status)
+app.command()(status.queues)
 
 
 @app.command()

@@ -1,1 +1,3 @@
 """What services have in common; imports no service."""
+
+VERSION = "0.1.0"

@@ -82,10 +82,12 @@ from shared.contracts.policy import (
     TenantsImported,
 )
 from shared.contracts.readiness import (
+    InstanceReported,
     ReadinessReported,
     ReportAuthReadiness,
     ReportEnrollmentReadiness,
     ReportPolicyReadiness,
+    StatusAsked,
 )
 from shared.contracts.refusals import Problem, RefusalCode, RequestRefused
 from shared.contracts.vocabulary import (
@@ -250,6 +252,10 @@ def messages(person: Person = ADA, flow: FlowId = FLOW, at: datetime = NOON) -> 
         ReportPolicyReadiness(flow_id=flow),
         ReportEnrollmentReadiness(flow_id=flow),
         ReadinessReported(**told, service=Service.AUTH),
+        StatusAsked(**told),
+        InstanceReported(
+            **told, service=Service.AUTH, instance="one", host="host", pid=7, version="0.1.0", started_at=at
+        ),
         RequestRefused(
             **told,
             code=RefusalCode.IMPORT_REJECTED,

@@ -1,4 +1,9 @@
-"""How a service says that it answers: asked through the broker, so that the answer proves the whole way."""
+"""How a service says that it answers: asked through the broker, so that the answer proves the whole way.
+
+The gateway asks each service, of which any one instance answers; an operator asks all instances of all.
+"""
+
+from pydantic import AwareDatetime, Field
 
 from shared.contracts.message import Command, Event, InFlow
 from shared.contracts.vocabulary import Service
@@ -35,3 +40,37 @@ class ReadinessReported(InFlow, Event):
 
     service: Service
     missing: tuple[str, ...] = ()
+
+
+class StatusAsked(InFlow, Event):
+    """Somebody at the command line asks every process how it is; each hears it in a queue of its own."""
+
+    topic = "status.asked.v1"
+    recorded = False
+
+
+class InstanceReported(InFlow, Event):
+    """One process of a service answers: who it is, what it waits for, and what it has done since it started."""
+
+    topic = "instance.reported.v1"
+    by = frozenset(Service)
+    answer = True
+    recorded = False
+
+    service: Service
+    instance: str
+    """A name of this process that no other has."""
+    host: str
+    pid: int
+    version: str
+    started_at: AwareDatetime
+    missing: tuple[str, ...] = ()
+    untold_seconds: float = 0.0
+    """How long the oldest event has waited in an outbox."""
+    consumed: dict[str, int] = Field(default_factory=dict)
+    """How many messages of each topic it has read."""
+
+    @property
+    def subject(self) -> str:
+        """The instance: each tells it once for the same question."""
+        return self.instance

@@ -3,6 +3,8 @@
 Finding the child of a label costs more than counting on it, so that whoever counts often finds his children once.
 """
 
+from collections import Counter as Tally
+
 from prometheus_client import Counter, Gauge, Histogram
 
 from shared.contracts.auth import LoginFailed
@@ -48,6 +50,16 @@ _FAILED = {reason: LOGINS.labels(reason) for reason in LoginFailure}
 _REJECTED_AT_LOGIN = {reason: CODES_REJECTED.labels("login", reason) for reason in CodeFailure}
 _REJECTED_AT_ENROLLMENT = {reason: CODES_REJECTED.labels("enrollment", reason) for reason in CodeFailure}
 _REFUSED = {code: REFUSALS.labels(code) for code in RefusalCode}
+
+
+def consumed() -> dict[str, int]:
+    """How many messages of each topic this process has read, whatever became of them."""
+    read = Tally[str]()
+    for metric in MESSAGES.collect():
+        for sample in metric.samples:
+            if sample.name.endswith("_total"):
+                read[sample.labels["topic"]] += int(sample.value)
+    return dict(read)
 
 
 def count_told(event: Event) -> None:

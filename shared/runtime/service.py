@@ -28,6 +28,7 @@ from shared.runtime import logs, topology
 from shared.runtime.batches import BatchReader
 from shared.runtime.caller import Caller
 from shared.runtime.clock import now
+from shared.runtime.instance import Instance
 from shared.runtime.messaging import Messenger, RabbitMessenger
 from shared.runtime.metrics import OUTBOX_AGE
 from shared.runtime.mongo import Database, Mongo, PyMongoError
@@ -88,6 +89,7 @@ class Runtime:
         self._outboxes: list[Outbox] = []
         self._callers: list[Caller] = []
         self._teller = Teller(self.messenger)
+        self._instance = Instance(service, self.messenger, self.missing, self._outboxes, now)
         self._broker: RabbitBroker | None = None
         self._batches: BatchReader | None = None
         self._prepared = False
@@ -178,6 +180,7 @@ class Runtime:
             await outbox.prepare()
         if not self.messenger.is_open:
             await self.messenger.open(url)
+        await self._instance.open()
         for caller in self._callers:
             await caller.open()
         if router.readings and self._broker is None:
@@ -216,6 +219,7 @@ class Runtime:
             await self._batches.close()
         for caller in self._callers:
             await caller.close()
+        await self._instance.close()
         await self._teller.close()
         await self.messenger.close()
         await self.mongo.close()

@@ -7,13 +7,13 @@ import pytest
 from ops.traffic import readers_of, services, traffic
 from shared.contracts.catalogue import COMMANDS, EVENTS
 from shared.contracts.message import Command, Event, Message
-from shared.contracts.readiness import ReadinessReported
+from shared.contracts.readiness import InstanceReported, ReadinessReported
 from shared.contracts.refusals import RequestRefused
 from shared.contracts.vocabulary import Service
 from tests.examples import messages
 
 EXAMPLES = messages()
-TOLD_BY_THE_RUNTIME = {RequestRefused, ReadinessReported}
+TOLD_BY_THE_RUNTIME = {RequestRefused, ReadinessReported, InstanceReported}
 
 every_message = pytest.mark.parametrize("message", EXAMPLES.values(), ids=EXAMPLES.keys())
 every_command = pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS.keys())
@@ -61,7 +61,9 @@ def test_an_event_that_is_no_answer_and_not_kept_is_heard_by_somebody(event: typ
 
 @pytest.mark.parametrize("event", [e for e in EVENTS.values() if e.answer])
 def test_an_answer_is_understood_by_somebody_who_asks(event: type[Event]) -> None:
-    asked_by_the_command_line = event.__name__.endswith(("Imported", "Noted", "Checked", "Unlocked"))
+    asked_by_the_command_line = event.__name__.endswith(
+        ("Imported", "Noted", "Checked", "Unlocked", "InstanceReported")
+    )
 
     assert asked_by_the_command_line or event in traffic(Service.GATEWAY).answers
 

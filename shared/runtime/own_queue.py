@@ -1,0 +1,115 @@
+"""A queue of one process alone: for the answers to what it asked, or for what every process is asked."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import cast
+from uuid import uuid4
+
+import aiormq
+import structlog
+from aio_pika import Channel
+from aio_pika.abc import AbstractIncomingMessage
+
+from shared.runtime import topology
+from shared.runtime.messaging import RabbitMessenger, Unreachable
+
+_log = structlog.get_logger(__name__)
+
+_LISTEN_TIMEOUT = 5.0
+"""Seconds until the broker must have made the queue."""
+_PAUSE = 1.0
+"""Seconds between two tries to make one."""
+
+
+class OwnQueue:
+    """Exclusive, not durable, bound to all events under one key, and made anew whenever the connection comes back."""
+
+    def __init__(
+        self,
+        messenger: RabbitMessenger,
+        kind: str,
+        heard: Callable[[AbstractIncomingMessage], Awaitable[None]],
+        *,
+        topic: str | None = None,
+        lost: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Hear what is told under `topic`, else what is sent to it by its name; `lost` is called when it goes."""
+        self._messenger = messenger
+        self._kind = kind
+        self._heard = heard
+        self._topic = topic
+        self._lost = lost
+        self.name: str | None = None
+        """Its name, while there is one."""
+        self._channel: Channel | None = None
+        self._listening: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Listen until `close`, anew whenever the connection comes back. Raises `Unreachable`.
+
+        Each time under another name: the old queue goes with the old connection, and under the same name a new one
+        would be refused where the broker has not yet noticed that the old connection is dead.
+        """
+        if self._listening is None:
+            lost = await self._listen()
+            self._listening = asyncio.create_task(self._keep_listening(lost))
+
+    async def close(self) -> None:
+        """Listen no more."""
+        if self._listening is not None:
+            self._listening.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._listening
+            self._listening = None
+        self._give_up()
+        await self._leave()
+
+    async def _listen(self) -> asyncio.Event:
+        """Make the queue and read it; what is returned is set when it is lost.
+
+        On a channel that aio-pika does not restore by itself, since it would come back without its queue; and not from
+        its callbacks, which swallow an error: one try that failed, and nothing would be heard any more.
+        """
+        await self._leave()
+        lost = asyncio.Event()
+        name = f"wardgate.{self._kind}.{uuid4()}"
+        try:
+            async with asyncio.timeout(_LISTEN_TIMEOUT):
+                connection = self._messenger.connection
+                await connection.ready()
+                self._channel = channel = Channel(connection)
+                channel.close_callbacks.add(lambda *_: lost.set())
+                await channel.initialize()
+                underlay = cast("aiormq.Channel", await channel.get_underlay_channel())
+                underlay.on_consumer_cancel_callbacks.add(lambda _: lost.set())
+                queue = await channel.declare_queue(name, exclusive=True, auto_delete=True)
+                await queue.bind(topology.EVENTS, self._topic or name)
+                await queue.consume(self._heard, no_ack=True)
+        except Exception as error:  # aiormq raises a bare one where the connection goes while a channel is opened
+            raise Unreachable(f"no queue of one's own: {type(error).__name__}") from error
+        self.name = name
+        return lost
+
+    async def _keep_listening(self, lost: asyncio.Event) -> None:
+        while True:
+            await lost.wait()
+            self._give_up()
+            try:
+                lost = await self._listen()
+            except Unreachable as reason:
+                _log.warning("cannot listen", kind=self._kind, reason=str(reason))
+                await asyncio.sleep(_PAUSE)
+
+    async def _leave(self) -> None:
+        """Close the channel, if it is still there, and its queue goes with it."""
+        channel, self._channel = self._channel, None
+        if channel is not None and not channel.is_closed:
+            with suppress(Exception):  # it goes with its connection at the latest
+                async with asyncio.timeout(_LISTEN_TIMEOUT):
+                    await channel.close()
+
+    def _give_up(self) -> None:
+        """The queue is gone, and what would have come to it."""
+        self.name = None
+        self._lost()
