@@ -1,6 +1,7 @@
 """Child processes that cannot outlive the process that started them."""
 
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
@@ -16,14 +17,36 @@ TETHER = Path(__file__).with_name("tether.py")
 _spawner = ThreadPoolExecutor(1, "spawner")
 
 
+def is_in_use(log: Path) -> bool:
+    """Whether a process that writes this log still runs, whoever started it."""
+    if not log.exists():
+        return False
+    with log.open("ab") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 class Child:
     """One process in a session of its own: no terminal's Ctrl-C or hang-up reaches it, only what is told here."""
 
-    def __init__(self, name: str, command: Sequence[str], *, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        log: Path,
+        farewell: signal.Signals = signal.SIGKILL,
+    ) -> None:
+        """Start nothing yet; `farewell` is what the kernel sends it when this process is gone, however it went."""
         self.name = name
         self.log = log
         self.command = [str(part) for part in command]
         self._environment = dict(environment)
+        self._farewell = farewell
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -41,8 +64,9 @@ class Child:
         if self.is_running:
             return
         self.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        tether = [sys.executable, "-I", "-S", str(TETHER), str(os.getpid())]
+        tether = [sys.executable, "-I", "-S", str(TETHER), str(os.getpid()), str(int(self._farewell))]
         with self.log.open("ab") as log:
+            fcntl.flock(log, fcntl.LOCK_SH)  # handed on with the file, and held until the last who has it ends
             self._process = _spawner.submit(
                 subprocess.Popen,
                 [*tether, *self.command],

@@ -28,6 +28,7 @@ from ops.terminal import Terminal
 USUALLY_READY_WITHIN = 10.0  # seconds, after RabbitMQ and MongoDB are
 READY_WITHIN = 120.0  # seconds
 STOPS_WITHIN = 15.0  # seconds; services give requests in hand ten
+REMEDY = "Data of an older version may be in the way: it is in .wardgate/rabbitmq and .wardgate/mongodb."
 HOPELESS = 5  # failures in a row before anything was ever ready
 
 
@@ -147,7 +148,7 @@ class Launch:
                     f"{hopeless.name} does not stay up. The end of {hopeless.log}:\n{_end_of(hopeless.log)}"
                 )
             if time.monotonic() - began > READY_WITHIN:
-                raise CannotRun(f"Not ready within {READY_WITHIN:.0f} seconds; missing: {', '.join(missing)}.")
+                raise CannotRun(f"Not ready within {READY_WITHIN:.0f} seconds; missing: {', '.join(missing)}. {REMEDY}")
             if missing != said:
                 self._terminal.say(f"waiting for {', '.join(missing)}")
                 said = missing

@@ -3,12 +3,14 @@
 import os
 import secrets
 import shutil
+import signal
 import socket
+import time
 from pathlib import Path
 
-from ops.children import Child
+from ops.children import Child, is_in_use
 from ops.ports import LOOPBACK, kept_port
-from ops.servers import LocalServer
+from ops.servers import STOPS_WITHIN, LocalServer, ServerFailed
 
 # Protocol header of AMQP 0-9-1; a broker that is ready answers it with a method frame (type 1).
 _HELLO, _METHOD_FRAME = b"AMQP\x00\x00\x09\x01", b"\x01"
@@ -20,6 +22,8 @@ def private_rabbitmq(state: Path, server: Path) -> LocalServer:
     No well-known password: the user's is random and kept in `state`, which only the owner may read.
     """
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log = state / "log" / "output.log"
+    _wait_for_predecessor(log)
     kept = state / "ports.json"
     port, distribution, mapper = (kept_port(kept, name) for name in ("amqp", "distribution", "epmd"))
     password = _kept_password(state / "password")
@@ -49,13 +53,18 @@ def private_rabbitmq(state: Path, server: Path) -> LocalServer:
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(state / "enabled_plugins"),
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
     }
-    log = state / "log" / "output.log"
     return LocalServer(
         "RabbitMQ",
         f"amqp://wardgate:{password}@{LOOPBACK}:{port}/",
-        Child("RabbitMQ", [str(server), "-noinput"], environment=environment, log=log),
+        # SIGTERM, for a node that is killed within half a second of making a quorum queue cannot bring it back: two
+        # quick Ctrl-C at the end of somebody's first start would leave him a broker that never works again.
+        Child("RabbitMQ", [str(server), "-noinput"], environment=environment, log=log, farewell=signal.SIGTERM),
         is_ready=lambda: answers(LOOPBACK, port),
-        companions=[Child("epmd", [_epmd()], environment={"PATH": os.environ["PATH"], **mapping}, log=log)],
+        companions=[
+            Child(
+                "epmd", [_epmd()], environment={"PATH": os.environ["PATH"], **mapping}, log=state / "log" / "epmd.log"
+            )
+        ],
     )
 
 
@@ -67,6 +76,15 @@ def answers(host: str, port: int) -> bool:
             return connection.recv(1) == _METHOD_FRAME
     except OSError:
         return False
+
+
+def _wait_for_predecessor(log: Path) -> None:
+    """Two nodes on the same data would ruin it, and one whose launcher was killed takes a moment to end."""
+    deadline = time.monotonic() + STOPS_WITHIN
+    while is_in_use(log):
+        if time.monotonic() > deadline:
+            raise ServerFailed(f"RabbitMQ of an earlier start does not end; it writes to {log}")
+        time.sleep(0.05)
 
 
 def _epmd() -> str:

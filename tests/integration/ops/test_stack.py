@@ -117,23 +117,27 @@ def test_the_broker_has_no_password_that_is_known(private: Stack, state: Path) -
         assert stat.S_IMODE((state / "rabbitmq" / file).stat().st_mode) & 0o077 == 0
 
 
-def test_servers_do_not_outlive_a_process_that_is_killed(tmp_path: Path) -> None:
+async def test_servers_do_not_outlive_a_process_that_is_killed_and_lose_nothing_by_it(tmp_path: Path) -> None:
     code = f"""
 import signal
 from pathlib import Path
 from ops.stack import servers
 with servers(Path({str(tmp_path)!r}), environ={{}}) as stack:
-    print("ready", flush=True)
+    print(stack.rabbitmq_url, flush=True)
     signal.pause()
 """
     with program(code) as launcher:
-        launcher.wait_for("ready")
+        url = launcher.wait_for("amqp://").strip()
         started = descendants(launcher.pid)
         assert all(name in " ".join(started.values()) for name in ("mongod", "epmd", "beam.smp"))
 
         with watched(list(started)) as servers_of_it:
+            await say(url, "a queue that was just made")
             launcher.signal(signal.SIGKILL)
-            assert servers_of_it.still_running() == 0
+            launcher.end()
+            with servers(tmp_path, environ={}) as again:  # at once, while the earlier ones may still be ending
+                assert servers_of_it.still_running() == 0
+                assert await hear(again.rabbitmq_url) == "a queue that was just made"
 
 
 def test_servers_of_the_environment_belong_to_somebody_else(tmp_path: Path) -> None:
