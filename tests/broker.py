@@ -76,12 +76,6 @@ class Broker:
         found = await self._channel.get_exchange(exchange, ensure=False) if exchange else self._channel.default_exchange
         await found.publish(aio_pika.Message(body, **properties), routing_key, mandatory=False)
 
-    async def declare_everything(self, reader: Service) -> None:
-        """Make the queue of all events of a reader that is not there yet, as he will."""
-        name, arguments = topology.everything_queue(reader)
-        made = await self._channel.declare_queue(name, durable=True, arguments=arguments)
-        await made.bind(topology.EVENTS, "#")
-
     async def count(self, queue: str) -> int:
         """How many messages wait in a queue; none where there is no such queue."""
         async with self._connection.channel() as channel:
@@ -98,6 +92,11 @@ class Broker:
                 *(channel.declare_queue(name, passive=True) for name in (*queues, topology.RETRY))
             )
             return sum(queue.declaration_result.message_count or 0 for queue in declared)
+
+    async def refuse(self, queue: str) -> None:
+        """Take the first message of a queue and give it back, as a reader that dies of it does."""
+        async with self._connection.channel() as channel:
+            await (await channel.get_queue(queue, ensure=False)).get(fail=False)
 
     async def take(self, queue: str) -> list[AbstractIncomingMessage]:
         """Take out everything that waits in a queue now."""

@@ -14,6 +14,7 @@ import aiormq
 import aiormq.exceptions
 import structlog
 from aio_pika.abc import AbstractRobustChannel, AbstractRobustConnection
+from aio_pika.connection import make_url
 from pamqp.commands import Basic
 
 from shared.contracts.message import Command, Event, Message, MessageId
@@ -148,8 +149,9 @@ class RabbitMessenger:
 
     async def open(self, url: str) -> None:
         """Connect, and declare what all services share."""
-        connection = await aio_pika.connect_robust(url, reconnect_interval=1)
+        connection = aio_pika.RobustConnection(make_url(url, reconnect_interval=1))
         try:
+            await connection.connect()
             connection.close_callbacks.add(self._say_lost)
             connection.reconnect_callbacks.add(self._say_back)
             async with connection.channel() as channel:
