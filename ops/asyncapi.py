@@ -7,11 +7,11 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from ops.traffic import Traffic, received, told_by, traffic
-from shared import VERSION
 from shared.contracts.catalogue import EVENTS
 from shared.contracts.message import Command, Event, Message
 from shared.contracts.vocabulary import Service
 from shared.runtime import topology
+from shared.runtime.version import VERSION
 
 Document = dict[str, Any]
 

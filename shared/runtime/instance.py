@@ -8,7 +8,6 @@ from uuid import uuid4
 import structlog
 from aio_pika.abc import AbstractIncomingMessage
 
-from shared import VERSION
 from shared.contracts.readiness import InstanceReported, StatusAsked
 from shared.contracts.vocabulary import Service
 from shared.runtime.clock import Clock
@@ -16,6 +15,7 @@ from shared.runtime.messaging import Envelope, Letter, RabbitMessenger, Unreacha
 from shared.runtime.metrics import consumed
 from shared.runtime.outbox import Outbox
 from shared.runtime.own_queue import OwnQueue
+from shared.runtime.version import VERSION
 
 _log = structlog.get_logger(__name__)
 
