@@ -16,7 +16,7 @@ from shared.contracts.refusals import RefusalCode, RequestRefused, WrongState
 from shared.contracts.vocabulary import FlowId, Service
 from shared.crypto.sealing import SealBroken
 from shared.runtime.clock import now
-from shared.runtime.messaging import Envelope
+from shared.runtime.messaging import Envelope, Unreachable
 from shared.runtime.router import Router
 from shared.runtime.settings import Keyholder
 from shared.runtime.topology import COMMANDS, PARKED, RETRY, RETRY_DELAY
@@ -250,4 +250,23 @@ async def test_two_instances_share_the_work_and_do_nothing_twice(broker: Broker,
     assert sorted(done["one"] + done["other"]) == sorted(flows)
     assert done["one"]
     assert done["other"]
+    assert await broker.count(QUEUE) == 0
+
+
+async def test_an_answer_that_comes_too_late_is_counted_and_dropped(broker: Broker, settings: Keyholder) -> None:
+    before = REGISTRY.get_sample_value("wardgate_late_answers_total") or 0.0
+    answering = asyncio.Event()
+
+    async def dawdle(command: VerifyPassword) -> OtpRequired:
+        await answering.wait()
+        return answer(command)
+
+    async with serving(auth(dawdle), settings=settings, patience=timedelta(seconds=0.2)) as wire:
+        with pytest.raises(Unreachable):
+            await wire.ask(question("late"), FLOW)
+        answering.set()
+        told = await wire.ask(question("in time"), FLOW)
+
+    assert isinstance(told, OtpRequired)
+    assert REGISTRY.get_sample_value("wardgate_late_answers_total") == before + 1
     assert await broker.count(QUEUE) == 0
