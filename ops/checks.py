@@ -24,8 +24,12 @@ TOOLS_OF_TESTS = {
     "rsvg-convert": "librsvg2-bin",  # zbarimg reads SVG with its help
     "oathtool": "oathtool",
     "nginx": "nginx-light",
+    "promtool": "prometheus",
 }
-"""Programs that stand in for a person's phone and for a proxy, and Debian's packages of them."""
+"""Programs that stand in for a person's phone and for a proxy or try out alert rules, and Debian's packages of them."""
+
+_SERVICES = {"nginx-light": "nginx", "prometheus": "prometheus"}
+"""What these packages would start at the next boot."""
 
 
 def lint(say: Say) -> list[str]:
@@ -46,7 +50,7 @@ def bring_tools(say: Say) -> None:
     if not programs.may_use_apt():
         raise ProgramMissing(f"The tests need {' and '.join(missing)}. On Debian: apt-get install {' '.join(missing)}")
     say(f"installing {', '.join(missing)} with apt")
-    programs.apt_install(missing, bringing=["nginx"] if "nginx-light" in missing else [])
+    programs.apt_install(missing, bringing=[_SERVICES[package] for package in missing if package in _SERVICES])
 
 
 def become_pytest(arguments: Sequence[str]) -> None:
