@@ -54,16 +54,14 @@ class FakeWire(FakeMessenger):
         self._read: set[str] = set()
         self._waiting: deque[Letter] = deque()
 
-    @classmethod
     @asynccontextmanager
-    async def joining(cls, *routers: Router, settings: Settings) -> AsyncIterator[Self]:
+    async def joining(self, *routers: Router, settings: Settings) -> AsyncIterator[Self]:
         """Join these services until the block ends."""
-        wire = cls()
         for router in routers:
-            attach(router, wire._broker, wire, settings)
-            wire._read |= {reading.message.topic for reading in router.readings}
-        async with TestRabbitBroker(wire._broker):
-            yield wire
+            attach(router, self._broker, self, settings)
+            self._read |= {reading.message.topic for reading in router.readings}
+        async with TestRabbitBroker(self._broker):
+            yield self
 
     async def send(self, letter: Letter) -> None:
         """Take the letter; `settle` brings it on. Raises `Unreachable` for a command that no service reads."""

@@ -39,7 +39,7 @@ def join(request: pytest.FixtureRequest, settings: Keyholder, broker: Broker) ->
     @asynccontextmanager
     async def joined(*routers: Router) -> AsyncIterator[Wire]:
         if request.param == "fake":
-            async with FakeWire.joining(*routers, settings=settings) as fake:
+            async with FakeWire().joining(*routers, settings=settings) as fake:
                 yield fake
         else:
             async with serving(*routers, settings=settings, patience=timedelta(seconds=1)) as real:
