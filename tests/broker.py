@@ -57,6 +57,7 @@ class Broker:
         """Delete the queues of all services and empty the shared ones, so that the next test finds nothing."""
         async with self._connection.channel() as channel:
             await asyncio.gather(*(channel.queue_delete(name) for name in QUEUES_OF_SERVICES))
+            await topology.declare_everything(channel, Service.AUDIT)  # it is there before anybody starts
             for shared in (topology.RETRY, topology.PARKED):
                 await (await channel.get_queue(shared)).purge()
 

@@ -60,7 +60,8 @@ class BatchReader:
 
     def __init__(self, reader: Service, handler: BatchHandler, messenger: Messenger, clock: Clock) -> None:
         """Hand everything that is told to `handler`."""
-        self._queue, self._arguments = topology.everything_queue(reader)
+        self._reader = reader
+        self._queue, _ = topology.everything_queue(reader)
         self._handler = handler
         self._messenger = messenger
         self._clock = clock
@@ -120,8 +121,7 @@ class BatchReader:
                 channel.close_callbacks.add(lambda *_: arrived.put_nowait(None))
                 underlay.on_consumer_cancel_callbacks.add(lambda _: arrived.put_nowait(None))
                 await channel.set_qos(prefetch_count=2 * MOST)
-                queue = await channel.declare_queue(self._queue, durable=True, arguments=self._arguments)
-                await queue.bind(topology.EVENTS, "#")
+                await topology.declare_everything(channel, self._reader)
                 consumer = (await underlay.basic_consume(self._queue, arrived.put)).consumer_tag
             self._begun.set()
             ending = asyncio.create_task(self._end(underlay, consumer, arrived))

@@ -79,11 +79,22 @@ def everything_queue(reader: Service) -> tuple[str, dict[str, Any]]:
     return f"{reader}.events", {**_QUORUM, **_WORK, "x-single-active-consumer": True}
 
 
+async def declare_everything(channel: AbstractChannel, reader: Service) -> None:
+    """Declare the queue in which a service finds every event."""
+    name, arguments = everything_queue(reader)
+    queue = await channel.declare_queue(name, durable=True, arguments=arguments)
+    await queue.bind(EVENTS, "#")
+
+
 async def declare(channel: AbstractChannel) -> None:
-    """Declare what all services share. Work queues are declared by their readers."""
+    """Declare what all services share. Work queues are declared by their readers.
+
+    But for the queue of audit: nothing may be told before it is there, and audit may be the last to start.
+    """
     await channel.declare_exchange(COMMANDS, ExchangeType.DIRECT, durable=True)
     await channel.declare_exchange(EVENTS, ExchangeType.TOPIC, durable=True)
     for name, arguments in ((RETRY, _RETRY), (PARKED, _PARKED)):
         exchange = await channel.declare_exchange(name, ExchangeType.FANOUT, durable=True)
         queue = await channel.declare_queue(name, durable=True, arguments=arguments)
         await queue.bind(exchange)
+    await declare_everything(channel, Service.AUDIT)

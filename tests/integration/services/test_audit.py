@@ -22,6 +22,7 @@ from shared.contracts.auth import LoginFailed, LoginSucceeded
 from shared.contracts.message import MessageId
 from shared.contracts.readiness import ReadinessReported
 from shared.contracts.vocabulary import FlowId, LoginFailure, Service
+from shared.runtime.messaging import Envelope, Letter
 from shared.runtime.mongo import Mongo
 from shared.runtime.settings import Keyholder
 from tests.broker import Broker
@@ -82,7 +83,6 @@ async def test_a_service_that_is_killed_again_and_again_loses_no_event_and_write
     told = [failed(str(number)) for number in range(LAST)]
 
     async with asyncio.timeout(90), mortal_audit(servers, database_prefix) as said:
-        await broker.declare_everything(Service.AUDIT)
         await asyncio.gather(*(broker.send(event) for event in (*told, *told)))
         lines = [await said.readline()]
         while lines[-1] != f"written {LAST}\n".encode():
@@ -108,6 +108,21 @@ async def test_two_instances_of_the_service_write_each_event_once(
                 await asyncio.sleep(0)
 
     assert sorted([record["id"] async for record in trail.chains()]) == sorted(event.id for event in told)
+
+
+async def test_what_was_told_before_the_service_was_ever_started_is_recorded(
+    broker: Broker, settings: Keyholder, trail: Store
+) -> None:
+    event = failed("the first of all")
+    async with serving(settings=settings) as wire:
+        await wire.send(Letter.of(event, Envelope(FLOW)))
+
+    async with serving(handlers(trail, lambda: NOON), settings=settings), asyncio.timeout(20):
+        while not (records := await trail.latest(1)):  # noqa: ASYNC110 - the database says so
+            await asyncio.sleep(0)
+
+    assert [record["id"] for record in records] == [event.id]
+    assert await broker.count("audit.events") == 0
 
 
 async def test_what_says_nothing_of_anybody_is_not_written(trail: Store) -> None:
