@@ -70,7 +70,7 @@ async def auth(mongo_database: Database, settings: Keyholder, keys: Keys) -> Asy
     await store.prepare()
     ledgers = Ledgers(mongo_database, Outbox(mongo_database["attempts"], FakeWire(), clock), clock)
     router = handlers(Books(store, ledgers, b"a key"), keys.opener(Service.AUTH), passwords, Cores(2), clock)
-    async with FakeWire.joining(router, settings=settings) as wire:
+    async with FakeWire().joining(router, settings=settings) as wire:
         yield Auth(wire, store, keys.sealer())
 
 

@@ -120,7 +120,7 @@ async def enrollment(mongo_database: Database, settings: Keyholder, keys: Keys) 
     await store.prepare()
     vault = Vault(Keyring.parse(keys.keyring), keys.sealer())
     router = handlers(store, keys.opener(Service.ENROLLMENT), vault, clock)
-    async with FakeWire.joining(router, settings=settings) as wire:
+    async with FakeWire().joining(router, settings=settings) as wire:
         outbox_wire.wire = wire
         yield Enrollment(wire, clock, keys)
 
