@@ -206,13 +206,15 @@ def test_a_password_that_was_typed_as_a_username_does_not_stand_in_the_name_of_i
 def test_whatever_happens_in_whatever_order_no_five_failures_are_followed_by_a_sixth_within_a_minute(
     steps: list[tuple[str, int]],
 ) -> None:
-    ledger, now, under_way, failures = Ledger(), NOON, list[MessageId](), list[datetime]()
+    ledger, now, under_way, failures = Ledger(), NOON, list[tuple[MessageId, datetime]](), list[datetime]()
     verdict: LoginSucceeded | LoginFailed
 
     for what, seconds in steps:
         now += timedelta(seconds=seconds)
+        failed_at = now
         if what == "settle" and under_way:
-            one, verdict = under_way.pop(), failed(now)
+            (one, began), verdict = under_way.pop(), failed(now)
+            failed_at = now if now < began + UNDER_WAY else began  # given up, and counted then: no failure of now
         else:
             one, verdict = attempt(), succeeded(now) if what == "right" else failed(now)
             try:
@@ -220,8 +222,8 @@ def test_whatever_happens_in_whatever_order_no_five_failures_are_followed_by_a_s
             except (TooManyAttempts, Busy):
                 continue
             if what == "enter":
-                under_way.append(one)
+                under_way.append((one, now))
                 continue
         ledger, _ = settle(ledger, one, USER, verdict)
-        failures = [] if what == "right" else [*failures, now]
+        failures = [] if what == "right" else sorted([*failures, failed_at])
         assert what == "settle" or len(failures) <= FREE or now - failures[-2] >= timedelta(minutes=1)
