@@ -273,3 +273,75 @@ async def test_what_is_over_is_removed_by_the_database_itself(mongo_database: Da
         indexes: Any = mongo_database[name]
         described = await indexes.index_information()
         assert described["expires_at_1"]["expireAfterSeconds"] == 0
+
+
+async def test_a_renewed_session_stands_under_its_new_token_alone(sessions: Sessions) -> None:
+    before = session()
+    after = replace(before, token_hash="another digest", assurance=2)
+    await sessions.add(before)
+
+    assert await sessions.renew(before, after)
+
+    assert await sessions.of_token("a digest") is None
+    assert await sessions.of_token("another digest") == after
+    assert await sessions.of_user(ADA.tenant_id, ADA.user_id) == (after,)
+
+
+async def test_a_session_that_was_ended_is_not_renewed_back_to_life(sessions: Sessions) -> None:
+    before = session()
+
+    assert not await sessions.renew(before, replace(before, token_hash="another digest"))
+
+    assert await sessions.of_user(ADA.tenant_id, ADA.user_id) == ()
+
+
+async def test_of_ten_who_renew_a_session_at_once_one_alone_has_a_token(sessions: Sessions) -> None:
+    before = session()
+    await sessions.add(before)
+
+    renewed = await asyncio.gather(
+        *(sessions.renew(before, replace(before, token_hash=f"digest {number}")) for number in range(10))
+    )
+
+    assert sum(renewed) == 1
+    assert len(await sessions.of_user(ADA.tenant_id, ADA.user_id)) == 1
+
+
+async def test_a_session_that_is_being_renewed_is_ended_under_both_its_tokens(
+    mongo_database: Database, clock: ToldClock
+) -> None:
+    sessions = Sessions(mongo_database, clock, IDLE)
+    await sessions.add(session())
+    await sessions.add(session(token_hash="another digest"))
+
+    ended = await sessions.end_of_user(ADA.tenant_id, ADA.user_id, "a session")
+
+    assert ended is not None
+    assert await sessions.of_token("a digest") is None
+    assert await sessions.of_token("another digest") is None
+
+
+async def test_all_others_of_this_user_in_this_account_are_ended(sessions: Sessions) -> None:
+    here = session()
+    strangers = (
+        session(token_hash="of bob", session_id="his", user_id=BOB.user_id),
+        session(token_hash="of another account", session_id="elsewhere", tenant_id=OPEN_CUSTOMER),
+    )
+    hers = session(token_hash="hers", session_id="another of hers")
+    for one in (here, hers, *strangers):
+        await sessions.add(one)
+
+    assert await sessions.end_others(here) == (hers,)
+
+    assert await sessions.of_token("hers") is None
+    for one in (here, *strangers):
+        assert await sessions.of_token(one.token_hash) == one
+
+
+@pytest.mark.parametrize(("revision", "mode"), [(7, Mode.OPTIONAL), (8, Mode.REQUIRED)])
+async def test_the_mode_to_show_is_the_latest_that_was_heard(sessions: Sessions, revision: int, mode: Mode) -> None:
+    assert await sessions.mode_for(session()) is Mode.OPTIONAL
+
+    await sessions.note(changed(Mode.REQUIRED, revision))
+
+    assert await sessions.mode_for(session()) is mode
