@@ -53,8 +53,8 @@ def bring_tools(say: Say) -> None:
     programs.apt_install(missing, bringing=[_SERVICES[package] for package in missing if package in _SERVICES])
 
 
-def become_pytest(arguments: Sequence[str]) -> None:
-    """Become pytest in the repository: its exit status and its signals are then those of the command."""
+def become(module: str, arguments: Sequence[str] = ()) -> None:
+    """Become this module in the repository: its exit status and its signals are then those of the command."""
     sys.stdout.flush()
     os.chdir(ROOT)
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "pytest", *arguments])  # noqa: S606 (no shell wanted)
+    os.execv(sys.executable, [sys.executable, "-P", "-m", module, *arguments])  # noqa: S606 (no shell wanted)

@@ -76,7 +76,14 @@ def test(context: typer.Context) -> None:
     if not context.args:
         _lint()
     checks.bring_tools(typer.echo)
-    checks.become_pytest(context.args)
+    checks.become("pytest", context.args)
+
+
+@app.command()
+def screens() -> None:
+    """Take the pictures of docs/screens anew, of every page in a real browser."""
+    checks.bring_tools(typer.echo)
+    checks.become("tests.screens")
 
 
 @app.command()
