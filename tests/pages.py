@@ -1,10 +1,12 @@
 """One example of every page, in every shape it can take."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from services.gateway.pages.notices import Notice, Told
 from services.gateway.pages.views import (
+    AddApp,
     Authenticator,
     Cause,
     EnterCode,
@@ -17,6 +19,7 @@ from services.gateway.pages.views import (
     SetupApp,
     SetupCode,
     SetupScan,
+    ShowCode,
     SignIn,
     Trouble,
     View,
@@ -46,6 +49,13 @@ _HOME = Home(
     codes_unkept=True,
 )
 
+_CODE_FOR_REMOVAL = ShowCode(
+    now=NOW,
+    fields={"then": "remove", "id": "a1"},
+    by_app="/account/security/code?then=remove&id=a1",
+    by_recovery_code="/account/security/code?then=remove&id=a1&method=recovery_code",
+)
+
 VIEWS: Mapping[str, View] = {
     "login": SignIn(),
     "login again": SignIn(Told(Notice.CREDENTIALS_WRONG), username=_ADA),
@@ -71,6 +81,11 @@ VIEWS: Mapping[str, View] = {
         sessions=_SESSIONS[:1], authenticators=_AUTHENTICATORS[:1], codes_left=1, last_is_required=True
     ),
     "security with all apps": Security(sessions=_SESSIONS, authenticators=_AUTHENTICATORS, most_authenticators=2),
+    "security code": _CODE_FOR_REMOVAL,
+    "security code again": replace(_CODE_FOR_REMOVAL, told=Told(Notice.CODE_WRONG)),
+    "security code by recovery": replace(_CODE_FOR_REMOVAL, method="recovery_code"),
+    "security without an app": replace(_CODE_FOR_REMOVAL, has_app=False),
+    "add app": AddApp(id="a3", account=f"Globex:{_ADA}", secret=_SECRET, otpauth_uri=_URI, now=NOW),
     "security of sessions alone": Security(sessions=_SESSIONS),
     **{f"trouble {cause}": Trouble(cause=cause) for cause in Cause},
     **{f"told {notice}": SignIn(Told(notice, 61)) for notice in Notice},

@@ -5,7 +5,7 @@ Who asks is read from his session and from nowhere else. Whether he may is not d
 
 import json
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -35,6 +35,9 @@ from shared.contracts.management import (
 )
 from shared.contracts.message import Event, OfUser
 from shared.contracts.vocabulary import AuthenticatorId, AuthenticatorType, FlowId, Sealed, Service
+
+_FOR_THE_TRAIL = timedelta(seconds=2)
+"""A page waits no longer for what it can be shown without."""
 
 Asked = (
     StepUp
@@ -148,7 +151,7 @@ class Account:
 
     async def security_events(self, session: Session, topics: tuple[str, ...]) -> tuple[SecurityEvent, ...]:
         """The latest events of these kinds that tell of this user, the latest first."""
-        answer = await self._ask(session, ListSecurityEvents(**_asked(session), topics=topics))
+        answer = await self._ask(session, ListSecurityEvents(**_asked(session), topics=topics), _FOR_THE_TRAIL)
         if isinstance(answer, SecurityEventsListed):
             return answer.events
         raise refusal(answer)
@@ -168,9 +171,9 @@ class Account:
             raise Problem(Code.NO_SESSION)
         return Renewed(after, token, granted.fresh_until)
 
-    async def _ask(self, session: Session, command: Asked) -> Event:
+    async def _ask(self, session: Session, command: Asked, patience: timedelta | None = None) -> Event:
         """Ask for one session. An answer about somebody else's is no answer, whoever sent it and why."""
-        answer = await self.conversation.caller.ask(command, command.flow_id)
+        answer = await self.conversation.caller.ask(command, command.flow_id, patience)
         if not is_about(answer, command.flow_id) or not _is_of(session, answer):
             raise refusal(answer)
         return answer

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from fastapi import Request, Response
 
+from services.gateway.account import Account
 from services.gateway.conversation import Conversation, Granted
 from services.gateway.entry import Entry
 from services.gateway.flows import FlowState
@@ -33,6 +34,11 @@ _NOTICES: Mapping[Code, Notice] = {
     Code.INVALID_CREDENTIALS: Notice.CREDENTIALS_WRONG,
     Code.ACCESS_DENIED: Notice.ACCESS_DENIED,
     Code.ENROLLMENT_REQUIRED: Notice.CANNOT_PUT_OFF,
+    Code.LAST_AUTHENTICATOR: Notice.LAST_APP,
+    Code.TOO_MANY_AUTHENTICATORS: Notice.MOST_APPS,
+    Code.NAME_TAKEN: Notice.NAME_TAKEN,
+    Code.NOT_FOUND: Notice.APP_GONE,
+    Code.WRONG_STATE: Notice.SIGN_IN_AGAIN,
 }
 _MOST_FIELDS = 16
 _LONGEST_WAIT = 3600
@@ -52,6 +58,11 @@ class Portal:
     def conversation(self) -> Conversation:
         """The same that leads the logins of the API."""
         return self.entry.conversation
+
+    @property
+    def account(self) -> Account:
+        """The same that answers the API about authenticators."""
+        return Account(self.conversation)
 
     async def enter(self, request: Request, granted: Granted) -> Response:
         """Sign in, and go where the browser wanted to; new recovery codes are to be kept before."""
@@ -93,3 +104,19 @@ def told(reason: Problem | Unreachable, wrong: Notice = Notice.CODE_WRONG) -> To
         seconds = int((reason.headers or {}).get("Retry-After", "60"))
         return Told(Notice.TOO_MANY_ATTEMPTS, seconds) if seconds <= _LONGEST_WAIT else Told(Notice.LOCKED)
     return Told(wrong if reason.code is Code.INVALID_CODE else _NOTICES.get(reason.code, Notice.UNAVAILABLE))
+
+
+def account_named(uri: str) -> str:
+    """What the app will call the account: the label of a key URI."""
+    return unquote(urlsplit(uri).path.removeprefix("/"))
+
+
+def after_first_code(reason: Problem | Unreachable, scan: str, confirm: str) -> tuple[str, Told]:
+    """Where a first code that was not accepted leads, and what is said of it."""
+    match reason.members if isinstance(reason, Problem) else {}:
+        case {"enrollment_expired": True}:
+            return scan, Told(Notice.KEY_RENEWED)
+        case {"clock_skew_seconds": int(skew)}:
+            return confirm, Told(Notice.CLOCK_AHEAD if skew > 0 else Notice.CLOCK_BEHIND, abs(skew))
+        case _:
+            return confirm, told(reason)

@@ -21,9 +21,11 @@ from services.gateway.pages.rendering import pages
 from services.gateway.portal import Portal
 from services.gateway.routes import authenticators, forward_auth, health, login, pages_files, session, sessions
 from services.gateway.routes.pages_account import AccountPages
+from services.gateway.routes.pages_changes import ChangesPages
 from services.gateway.routes.pages_code import CodePage
 from services.gateway.routes.pages_codes import CodesPage
 from services.gateway.routes.pages_login import LoginPage
+from services.gateway.routes.pages_security import SecurityPage
 from services.gateway.routes.pages_setup import SetupPages
 from services.gateway.unkept import Unkept
 from shared.runtime.service import probes
@@ -92,7 +94,7 @@ def web(
 
     app.include_router(api)
     portal = Portal(entry, answers, unkept)
-    for page in (LoginPage, SetupPages, CodePage, CodesPage, AccountPages):
+    for page in (LoginPage, SetupPages, CodePage, CodesPage, AccountPages, SecurityPage, ChangesPages):
         app.include_router(page(portal).routes())
     app.include_router(pages_files.routes(answers.pages.assets))
     app.include_router(health.routes(conversation.caller, missing))

@@ -34,6 +34,16 @@ class Notice(StrEnum):
     CODES_KEPT = "codes_kept"
     CODES_GONE = "codes_gone"
     SESSION_ENDED = "session_ended"
+    SESSIONS_ENDED = "sessions_ended"
+    APP_ADDED = "app_added"
+    APP_RENAMED = "app_renamed"
+    APP_REMOVED = "app_removed"
+    APP_GONE = "app_gone"
+    LAST_APP = "last_app"
+    MOST_APPS = "most_apps"
+    NAME_TAKEN = "name_taken"
+    NAME_MALFORMED = "name_malformed"
+    SIGN_IN_AGAIN = "sign_in_again"
 
 
 _FIELDS: dict[Notice, Field] = {
@@ -56,6 +66,12 @@ _ERRORS = {
     Notice.UNAVAILABLE,
     Notice.CANNOT_PUT_OFF,
     Notice.FLOW_OVER,
+    Notice.APP_GONE,
+    Notice.LAST_APP,
+    Notice.MOST_APPS,
+    Notice.NAME_TAKEN,
+    Notice.NAME_MALFORMED,
+    Notice.SIGN_IN_AGAIN,
 }
 
 

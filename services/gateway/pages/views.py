@@ -1,5 +1,6 @@
 """What each page shows, as plain frozen values: templates look nothing up and decide nothing about a login."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -10,6 +11,11 @@ from services.gateway.pages.stores import STORES, App
 
 ACCENT = "2a5bd0"
 """The accent of a tenant that has none of its own."""
+
+
+def in_groups(secret: str) -> tuple[str, ...]:
+    """A key in groups of four."""
+    return tuple(secret[at : at + 4] for at in range(0, len(secret), 4))
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ class SetupScan(View):
     @property
     def groups(self) -> tuple[str, ...]:
         """The key in groups of four, as it is read out and typed."""
-        return tuple(self.secret[at : at + 4] for at in range(0, len(self.secret), 4))
+        return in_groups(self.secret)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +148,7 @@ class Happening(StrEnum):
     SIGNED_IN = "signed_in"
     PASSWORD_WRONG = "password_wrong"  # noqa: S105 - a word for what happened
     CODE_REJECTED = "code_rejected"
+    THROTTLED = "throttled"
     AUTHENTICATOR_ADDED = "authenticator_added"
     AUTHENTICATOR_REMOVED = "authenticator_removed"
     RECOVERY_CODE_USED = "recovery_code_used"
@@ -168,6 +175,38 @@ class Security(View):
     last_is_required: bool = False
     codes_left: int | None = None
     events: tuple[SecurityEvent, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowCode(View):
+    """A fresh code, before something is changed that protects the account."""
+
+    template = "show_code.html"
+    now: datetime
+    method: Literal["totp", "recovery_code"] = "totp"
+    fields: Mapping[str, str]
+    """What is done when the code is right."""
+    by_app: str
+    by_recovery_code: str
+    has_app: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddApp(View):
+    """Another app: the key and its first code, on one page."""
+
+    template = "add_app.html"
+    width = "wide"
+    id: str
+    account: str
+    secret: str
+    otpauth_uri: str
+    now: datetime
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The key in groups of four, as it is read out and typed."""
+        return in_groups(self.secret)
 
 
 class Cause(StrEnum):

@@ -15,7 +15,7 @@ from shared.runtime.messaging import Unreachable
 
 
 @dataclass(frozen=True)
-class _Method:
+class Method:
     """What is asked for: where, in which form, and what is said of one that does not do."""
 
     type: AuthenticatorType
@@ -25,10 +25,10 @@ class _Method:
     wrong: Notice
 
 
-_TOTP = _Method(
+_TOTP = Method(
     AuthenticatorType.TOTP, ENTER_CODE, re.compile(r"[0-9]{6}", re.ASCII), Notice.CODE_MALFORMED, Notice.CODE_WRONG
 )
-_RECOVERY_CODE = _Method(
+_RECOVERY_CODE = Method(
     AuthenticatorType.RECOVERY_CODE,
     ENTER_RECOVERY_CODE,
     re.compile(r"\S{1,64}"),
@@ -56,13 +56,13 @@ class CodePage:
         standing = await conversation.standing(self.portal.entry.cookies.flow.of(request))
         if not isinstance(standing, Challenged):
             return answers.go(SETUP, answers.left(request).told or Told(Notice.SET_UP_FIRST))
-        return answers.page(request, EnterCode(now=conversation.clock(), method=_asked(method).type.value))
+        return answers.page(request, EnterCode(now=conversation.clock(), method=asked(method).type.value))
 
     async def verify(self, request: Request) -> Response:
         """Judge a code."""
         answers, flow = self.portal.answers, self.portal.entry.cookies.flow
         typed = await form(request)
-        method, code = _asked(typed.get("method", "")), "".join(typed.get("code", "").split())
+        method, code = asked(typed.get("method", "")), "".join(typed.get("code", "").split())
         if method.form.fullmatch(code) is None:
             return answers.go(method.place, Told(method.malformed))
         try:
@@ -72,5 +72,6 @@ class CodePage:
         return await self.portal.enter(request, granted)
 
 
-def _asked(method: str) -> _Method:
+def asked(method: str) -> Method:
+    """What a form asks to be judged by: the app, unless it says otherwise."""
     return _RECOVERY_CODE if method == _RECOVERY_CODE.type else _TOTP

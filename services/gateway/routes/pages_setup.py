@@ -2,18 +2,27 @@
 
 import re
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
 
 from fastapi import APIRouter, Request, Response
 
 from services.gateway.conversation import Challenged
 from services.gateway.pages.notices import Notice, Told
 from services.gateway.pages.views import SetupApp, SetupCode, SetupScan
-from services.gateway.portal import CONFIRM, ENTER_CODE, SCAN, SETUP, Portal, form, told
+from services.gateway.portal import (
+    CONFIRM,
+    ENTER_CODE,
+    SCAN,
+    SETUP,
+    Portal,
+    account_named,
+    after_first_code,
+    form,
+    told,
+)
 from services.gateway.problems import Problem
 from shared.runtime.messaging import Unreachable
 
-_SIX_DIGITS = re.compile(r"[0-9]{6}", re.ASCII)
+SIX_DIGITS = re.compile(r"[0-9]{6}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,7 @@ class SetupPages:
         match step:
             case "scan":
                 view = SetupScan(
-                    account=_account(provisioning.otpauth_uri),
+                    account=account_named(provisioning.otpauth_uri),
                     secret=provisioning.secret,
                     otpauth_uri=provisioning.otpauth_uri,
                     skippable_until=until,
@@ -55,12 +64,12 @@ class SetupPages:
         """Judge the first code from a new authenticator app."""
         answers, flow = self.portal.answers, self.portal.entry.cookies.flow
         code = "".join((await form(request)).get("code", "").split())
-        if _SIX_DIGITS.fullmatch(code) is None:
+        if SIX_DIGITS.fullmatch(code) is None:
             return answers.go(CONFIRM, Told(Notice.CODE_MALFORMED))
         try:
             granted = await self.portal.conversation.confirm(flow.of(request), code)
         except (Problem, Unreachable) as reason:
-            return self.portal.elsewhere(reason) or answers.go(*_after(reason))
+            return self.portal.elsewhere(reason) or answers.go(*after_first_code(reason, SCAN, CONFIRM))
         return await self.portal.enter(request, granted)
 
     async def skip(self, request: Request) -> Response:
@@ -71,20 +80,3 @@ class SetupPages:
         except (Problem, Unreachable) as reason:
             return self.portal.elsewhere(reason) or self.portal.answers.go(SETUP, told(reason))
         return await self.portal.enter(request, granted)
-
-
-def _account(uri: str) -> str:
-    """What the app will call the account: the label of a key URI."""
-    issuer, _, username = urlsplit(uri).path.removeprefix("/").partition(":")
-    return f"{unquote(issuer)}: {unquote(username)}"
-
-
-def _after(reason: Problem | Unreachable) -> tuple[str, Told]:
-    """Where a code that was not accepted leads, and what is said of it."""
-    match reason.members if isinstance(reason, Problem) else {}:
-        case {"enrollment_expired": True}:
-            return SCAN, Told(Notice.KEY_RENEWED)
-        case {"clock_skew_seconds": int(skew)}:
-            return CONFIRM, Told(Notice.CLOCK_AHEAD if skew > 0 else Notice.CLOCK_BEHIND, abs(skew))
-        case _:
-            return CONFIRM, told(reason)
