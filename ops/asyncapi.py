@@ -157,6 +157,7 @@ ENVELOPE: Document = {
             "x-message-id": {"type": "string", "format": "uuid", "description": "The id in the body, once more."},
             "x-deadline": {"type": "integer", "description": "Milliseconds since 1970, after which nobody waits."},
             "x-attempt": {"type": "string", "description": "Which question of the caller is being answered."},
+            "traceparent": {"type": "string", "description": "W3C Trace Context, where the request is traced."},
             "CC": {
                 "type": "array",
                 "items": {"type": "string"},

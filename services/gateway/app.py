@@ -16,6 +16,7 @@ from shared.contracts.vocabulary import Service
 from shared.crypto.sealing import Opener, Sealer
 from shared.runtime.clock import now
 from shared.runtime.service import Runtime
+from shared.runtime.tracing import traced
 
 _log = structlog.get_logger(__name__)
 
@@ -49,10 +50,11 @@ def app() -> FastAPI:
 
     if not settings.cookie_secure:
         _log.warning("COOKIE_SECURE=false: cookies travel in the clear, so the API answers at localhost only")
-    return web(
+    app = web(
         conversation,
         unkept,
         runtime.missing,
         Site(settings.cookie_secure, Destinations(settings.return_to), settings.trusted_proxies),
         runtime.lifespan(handlers(sessions), prepare),
     )
+    return traced(app)

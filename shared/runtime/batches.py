@@ -22,7 +22,7 @@ from aiormq.abc import DeliveredMessage
 from shared.contracts.catalogue import EVENTS
 from shared.contracts.message import Event
 from shared.contracts.vocabulary import Service
-from shared.runtime import topology
+from shared.runtime import topology, tracing
 from shared.runtime.clock import Clock
 from shared.runtime.messaging import Letter, Messenger, TransportError, Unreachable
 from shared.runtime.metrics import MESSAGE_SECONDS, MESSAGES
@@ -164,8 +164,11 @@ class BatchReader:
 
     async def _hand_over(self, known: Sequence[tuple[DeliveredMessage, Event]], channel: Channel) -> None:
         """Have these events handled; where that meets a fault, each alone: one must not hold up the rest."""
+        began = self._clock()
         fault = await self._handle([event for _, event in known], channel)
         if fault is None:
+            for delivered, _ in known:
+                tracing.was_read(self._queue, _headers(delivered), began, self._clock())
             _count(Outcome.DONE, Counter(event.topic for _, event in known))
         elif len(known) == 1:
             await self._park(known[0][0], channel, "fault", fault)

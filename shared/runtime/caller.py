@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from shared.contracts.catalogue import ANSWERS
 from shared.contracts.message import Command, Event
+from shared.runtime import tracing
 from shared.runtime.clock import Clock
 from shared.runtime.messaging import Envelope, Letter, RabbitMessenger, Unreachable
 from shared.runtime.metrics import ANSWER_SECONDS, LATE_ANSWERS, UNANSWERED, WAITING
@@ -72,7 +73,8 @@ class Caller:
         """
         began = time.perf_counter()
         try:
-            answer = await self._answer(command, correlation_id, patience or self._patience)
+            with tracing.asking(command.topic):
+                answer = await self._answer(command, correlation_id, patience or self._patience)
         except Unreachable:
             UNANSWERED.labels(command.topic).inc()
             raise
@@ -89,7 +91,8 @@ class Caller:
         future: asyncio.Future[Event | Unreachable] = asyncio.get_running_loop().create_future()
         self._waiting[correlation_id, attempt] = future
         WAITING.set(len(self._waiting))
-        envelope = Envelope(correlation_id, None, reply_to, attempt, self._clock() + patience)
+        deadline = self._clock() + patience
+        envelope = Envelope(correlation_id, None, reply_to, attempt, deadline, tracing.traceparent())
         try:
             async with asyncio.timeout(patience.total_seconds()):
                 await self._messenger.send(Letter.of(command, envelope))

@@ -38,6 +38,10 @@ def _is_of_transport(error: Exception) -> bool:
     return isinstance(error, TransportError) or type(error) is Exception
 
 
+TRACEPARENT = "traceparent"
+"""The header of W3C Trace Context, here as over HTTP."""
+
+
 class Unreachable(Exception):  # noqa: N818 - says what is the matter, not that it is an error
     """The broker, or a reader of what was published, cannot be had now. Nothing was done; it can be tried again."""
 
@@ -52,12 +56,15 @@ class Envelope:
     attempt: str | None = None
     """Which request of the caller is being served: a flow has several, one after the other or at once."""
     deadline: datetime | None = None
+    traceparent: str | None = None
+    """Where in a trace the message was sent, if it is traced."""
 
     @classmethod
     def of(cls, properties: Any, headers: Mapping[str, Any]) -> Self:
         """Read the envelope of a message. Raises `ValueError` for one that no service of ours wrote."""
         deadline = headers.get("x-deadline")
         attempt = headers.get("x-attempt")
+        traceparent = headers.get(TRACEPARENT)
         if not isinstance(deadline, int | None) or not isinstance(attempt, str | None):
             raise ValueError("headers of another form")  # noqa: TRY004 - malformed input, not a mistake of the caller
         return cls(
@@ -66,6 +73,7 @@ class Envelope:
             reply_to=properties.reply_to or None,
             attempt=attempt,
             deadline=None if deadline is None else datetime.fromtimestamp(deadline / 1000, UTC),
+            traceparent=traceparent if isinstance(traceparent, str) else None,
         )
 
     def is_late(self, now: datetime) -> bool:
@@ -108,6 +116,8 @@ class Letter:
             headers["x-deadline"] = int(envelope.deadline.timestamp() * 1000)
         if envelope.attempt is not None:
             headers["x-attempt"] = envelope.attempt
+        if envelope.traceparent is not None:
+            headers[TRACEPARENT] = envelope.traceparent
         if isinstance(message, Event) and message.answer and envelope.reply_to is not None:
             headers["CC"] = [envelope.reply_to]
         return cls(

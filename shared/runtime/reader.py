@@ -16,7 +16,7 @@ from shared.contracts.message import Event, Message, OfUser
 from shared.contracts.refusals import Refused, RequestRefused
 from shared.contracts.vocabulary import FlowId
 from shared.crypto.sealing import SealBroken
-from shared.runtime import topology
+from shared.runtime import topology, tracing
 from shared.runtime.clock import Clock
 from shared.runtime.messaging import Envelope, Letter, Messenger, Unreachable, conversing
 from shared.runtime.metrics import MESSAGE_SECONDS, MESSAGES, count_told
@@ -78,8 +78,8 @@ class Reader:
             return await self._malformed(incoming, error)
         if envelope.is_late(self._clock()) and not (isinstance(message, Event) and message.kept):
             return Outcome.LATE
-        with conversing(envelope):
-            return await self._handle(message, envelope, incoming)
+        with tracing.reading(self._queue, envelope) as traced, conversing(traced):
+            return await self._handle(message, traced, incoming)
 
     async def _handle(self, message: Message, envelope: Envelope, incoming: RabbitMessage) -> Outcome:
         try:

@@ -24,7 +24,7 @@ from shared.contracts.readiness import (
     ReportPolicyReadiness,
 )
 from shared.contracts.vocabulary import Service
-from shared.runtime import logs, topology
+from shared.runtime import logs, topology, tracing
 from shared.runtime.batches import BatchReader
 from shared.runtime.caller import Caller
 from shared.runtime.clock import now
@@ -82,6 +82,7 @@ class Runtime:
     def __init__(self, service: Service, settings: Settings) -> None:
         """Connect to nothing yet."""
         logs.configure(service, settings.log_level)
+        tracing.start(service, settings)
         self.service = service
         self.settings = settings
         self.mongo = Mongo(settings.mongodb_url.get_secret_value(), settings.mongodb_driver)
@@ -223,6 +224,7 @@ class Runtime:
         await self._teller.close()
         await self.messenger.close()
         await self.mongo.close()
+        await asyncio.to_thread(tracing.stop)
 
 
 def probes() -> list[Route]:

@@ -1,9 +1,9 @@
 """What the environment tells every service. A service without what it needs does not start."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -32,6 +32,11 @@ class Settings(BaseSettings):
     retry_limit: int = 30
     """How often a message that met a fault comes again, `topology.RETRY_DELAY` apart, before it is parked."""
     outbox_sweep_seconds: float = 5.0
+
+    otel_exporter_otlp_endpoint: str | None = None
+    """Where traces go, by OTLP over HTTP; without it nothing is traced. The exporter reads it, and its like, itself."""
+    otel_traces_sampler_arg: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """The part of all requests that the gateway has traced."""
 
 
 class Keyholder(Settings):

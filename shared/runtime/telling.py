@@ -9,6 +9,7 @@ import asyncio
 import structlog
 
 from shared.contracts.message import Event
+from shared.runtime import tracing
 from shared.runtime.messaging import Envelope, Letter, Messenger, Unreachable
 
 _log = structlog.get_logger(__name__)
@@ -32,7 +33,9 @@ class Teller:
         if len(self._under_way) >= _ROOM:
             _log.error("not told", topic=event.topic, id=str(event.id), reason="too many wait")
             return
-        telling = asyncio.create_task(self._send(Letter.of(event, Envelope(correlation_id))))
+        telling = asyncio.create_task(
+            self._send(Letter.of(event, Envelope(correlation_id, traceparent=tracing.traceparent())))
+        )
         self._under_way.add(telling)
         telling.add_done_callback(self._under_way.discard)
 
