@@ -18,7 +18,7 @@ from shared.contracts.refusals import RefusalCode, RequestRefused
 from shared.contracts.vocabulary import AuthenticatorType, CodeFailure, LoginFailure, Mode
 from tests.component.gateway.conftest import PROVISIONING, World, client
 from tests.component.gateway.test_session import hear
-from tests.examples import ADA, BOB, NOON, Person
+from tests.examples import ADA, BOB, FLOW, NOON, Person
 
 HTML = {"accept": "text/html,application/xhtml+xml"}
 FORMS = (
@@ -31,6 +31,14 @@ FORMS = (
     "/login/code",
     "/logout",
     "/account/security/sessions/x/end",
+    "/account/security/other-sessions/end",
+    "/account/security/code",
+    "/account/security/sign-in",
+    "/account/security/authenticators",
+    f"/account/security/authenticators/{FLOW}/code",
+    f"/account/security/authenticators/{FLOW}/name",
+    f"/account/security/authenticators/{FLOW}/removal",
+    "/account/security/recovery-codes",
 )
 CODES = ["AAAA-BBBB-CCCC-DDDD", "EEEE-FFFF-GGGG-HHHH"]
 
@@ -407,7 +415,7 @@ async def test_other_sessions_are_seen_and_ended_and_nobody_elses(
     [hers, his, _] = world.sessions.kept.values()
 
     page = await browser.get("/account/security")
-    assert re.findall(r"sessions/([^/]+)/end", page.text) == [hers.session_id]
+    assert re.findall(r"/sessions/([^/]+)/end", page.text) == [hers.session_id]
     await send(f"/account/security/sessions/{his.session_id}/end")
     ended = await send(f"/account/security/sessions/{hers.session_id}/end")
 
