@@ -1,8 +1,10 @@
 """What a person does with his authenticators, recovery codes and sessions, over HTTP and with everything running."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 
 from shared.contracts.vocabulary import TenantId
@@ -194,3 +196,26 @@ async def test_all_other_sessions_end_on_request(browser: Browsers, enrolled: En
     assert ended.status == 204
     assert (await elsewhere.session()).said == (401, "no_session")
     assert (await ada.browser.session()).status == 200
+
+
+async def test_a_user_sees_what_happened_to_him_and_nobody_else_does(
+    system: System, browser: Browsers, enrolled: Enrolling, wire: httpx.AsyncBaseTransport
+) -> None:
+    ada, bob = await enrolled(somebody(CUSTOMER)), await enrolled(somebody(CUSTOMER))
+    await added(ada.browser)
+    await browser().login(replace(ada.person, password="wrong"))
+    await ada.browser.request("POST", "/recovery-codes")
+    await system.settled()
+
+    async def page(of: Enrolled) -> str:
+        async with httpx.AsyncClient(transport=wire, cookies=httpx.Cookies(of.browser.cookies)) as client:
+            return (await client.get(f"{system.gateways[0]}/account/security", headers={"accept": "text/html"})).text
+
+    hers, his = await page(ada), await page(bob)
+
+    assert hers.count("An authenticator app was added") == 2
+    assert hers.count("Someone tried a wrong password") == 1
+    assert hers.count("New recovery codes were made") == 1
+    assert "Authenticator app 2" in hers
+    assert his.count("An authenticator app was added") == 1
+    assert "Someone tried a wrong password" not in his

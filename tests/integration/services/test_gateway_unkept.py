@@ -131,3 +131,13 @@ async def test_a_session_is_ended_by_its_name_by_its_owner_alone(sessions: Sessi
     assert await sessions.end_of_user(TenantId("another tenant"), ADA.user_id, session.session_id) is None
     assert await sessions.end_of_user(ADA.tenant_id, ADA.user_id, session.session_id) == session
     assert await sessions.of_token(session.token_hash) is None
+
+
+async def test_new_codes_take_the_place_of_those_made_before_in_the_same_session(
+    unkept: Unkept, session: Session
+) -> None:
+    await unkept.add(session, CODES)
+
+    await unkept.add(session, ["IIII-JJJJ-KKKK-LLLL"])
+
+    assert await unkept.of(session) == ("IIII-JJJJ-KKKK-LLLL",)
