@@ -13,6 +13,7 @@ from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
 from aiormq.exceptions import ChannelNotFoundEntity
 
 from ops.traffic import services, traffic
+from shared.contracts.catalogue import EVENTS
 from shared.contracts.message import Message
 from shared.contracts.readiness import InstanceReported, StatusAsked
 from shared.contracts.vocabulary import FlowId, Service
@@ -26,6 +27,9 @@ _PATIENCE = 6.0
 """Seconds that a process may take to say that its database does not answer."""
 _LINGER = 0.3
 """Seconds that are given to those who are not counted: of a queue with one active reader, the others stand by."""
+
+_HEARD = EVENTS.keys() - {StatusAsked.topic, InstanceReported.topic}
+"""Events that are told whether somebody looks or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,7 @@ class Sample:
 
 def _of_queue(queue: Queue, instance: InstanceReported) -> int:
     if queue.message is None:
-        return sum(instance.consumed.values())
+        return sum(number for topic, number in instance.consumed.items() if topic in _HEARD)
     return instance.consumed.get(queue.message.topic, 0)
 
 

@@ -9,8 +9,8 @@ import pytest
 from ops.condition import OVERDUE, parked, problems, told
 from ops.sample import Depth, Queue, Sample, queues
 from ops.traffic import services
-from shared.contracts.auth import VerifyPassword
-from shared.contracts.readiness import InstanceReported
+from shared.contracts.auth import LoginFailed, VerifyPassword
+from shared.contracts.readiness import InstanceReported, StatusAsked
 from shared.contracts.vocabulary import Service
 from shared.runtime import topology
 from tests.examples import FLOW, NOON
@@ -75,6 +75,15 @@ def test_the_rate_of_a_queue_is_what_the_instances_of_its_reader_have_read() -> 
 
     assert later.read_since(then, LOGINS) == 10
     assert later.read_since(then, PARKED) is None
+
+
+def test_looking_is_not_what_audit_is_busy_with() -> None:
+    everything = Queue("audit.events", Service.AUDIT)
+    then = replace(well(), instances=(instance(Service.AUDIT),))
+    read = {LoginFailed.topic: 4, InstanceReported.topic: 90, StatusAsked.topic: 9, "list-security-events.v1": 7}
+    later = replace(then, at=NOON + timedelta(seconds=2), instances=(instance(Service.AUDIT, consumed=read),))
+
+    assert later.read_since(then, everything) == 2
 
 
 def test_a_broker_without_parked_messages_has_none() -> None:
