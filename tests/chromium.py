@@ -145,10 +145,24 @@ class Visitor:
         """The key as it is written out on the page."""
         return "".join((await self.page.locator("#key").inner_text()).split())
 
+    async def photograph(self, file: Path) -> None:
+        """Take a picture of the whole page.
+
+        The window is made as high as the page for it: Playwright's own way to see beyond a window forgets that this
+        is a phone with a touch screen, and shows what stands on a desktop.
+        """
+        window = self.page.viewport_size
+        assert window is not None
+        for _ in range(2):  # what is measured in heights of the window grows with it
+            height = await self.page.evaluate("document.documentElement.scrollHeight")
+            await self.page.set_viewport_size({"width": window["width"], "height": height})
+        await self.page.screenshot(path=file)
+        await self.page.set_viewport_size(window)
+
     async def scan(self) -> App:
         """Hold a phone before the screen: the QR code is found on nothing but a picture of it."""
         photograph = self._photographs / "screen.png"
-        await self.page.screenshot(path=photograph, full_page=True)
+        await self.photograph(photograph)
         return App(await asyncio.to_thread(_found_on, photograph))
 
     async def flaws(self) -> list[str]:

@@ -7,12 +7,12 @@ from playwright.async_api import Route
 from services.gateway.pages.branding import stylesheet
 from services.gateway.pages.headers import page_headers
 from services.gateway.pages.rendering import Frame, pages
-from services.gateway.pages.views import Home, KeepCodes, Security, View
+from services.gateway.pages.views import AddApp, Home, KeepCodes, Security, ShowCode, View
 from tests.chromium import Visitor
 
 BASE = "https://portal.example"
 _STATIC, _ACCENT = "/static/", "/pages/accent/"
-_SIGNED_IN = (Home, KeepCodes, Security)
+_SIGNED_IN = (AddApp, Home, KeepCodes, Security, ShowCode)
 
 
 class Gallery:

@@ -25,6 +25,9 @@ PICTURED: Mapping[str, tuple[str, str]] = {
     "code-recovery": ("code by recovery", "/login/code?method=recovery_code"),
     "home": ("home", "/"),
     "security": ("security", "/account/security"),
+    "security-last-app": ("security with the last app", "/account/security"),
+    "security-code": ("security code", "/account/security/code"),
+    "security-add-app": ("add app", "/account/security/authenticators/new"),
     "trouble-not-found": ("trouble not_found", "/nowhere"),
     "trouble-unavailable": ("trouble unavailable", "/login"),
 }
@@ -46,7 +49,7 @@ async def _all_of(visitor: Visitor, folder: Path, kind: str) -> None:
     await gallery.open()
     for name, (shown, path) in PICTURED.items():
         await gallery.show(VIEWS[shown], path)
-        await visitor.page.screenshot(path=folder / f"{name}-{kind}.png", full_page=True)
+        await visitor.photograph(folder / f"{name}-{kind}.png")
 
 
 def main() -> None:
