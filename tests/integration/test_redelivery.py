@@ -9,7 +9,7 @@ import httpx
 import pymongo
 import pytest
 
-from shared.contracts import attempts, auth, enrollment, gateway, policy, readiness, refusals
+from shared.contracts import attempts, audit, auth, enrollment, gateway, management, policy, readiness, refusals
 from shared.contracts.attempts import UnlockCodes, UnlockPassword, UserUnlocked
 from shared.contracts.catalogue import COMMANDS, EVENTS
 from shared.contracts.enrollment import AuthenticatorsChecked, ImportAuthenticators, ImportedAuthenticator
@@ -23,8 +23,8 @@ from tests.duplicator import Duplicator
 from tests.examples import CUSTOMER, GRACE_CUSTOMER, OPTIONAL, REQUIRED, VENDOR, Person, somebody, tenant
 from tests.system import System, Systems
 
-OF_A_LOGIN = (attempts, auth, enrollment, gateway, policy, readiness, refusals)
-"""The rooms of the contracts whose messages a login, an import or a throttled guess brings about."""
+OF_A_LOGIN = (attempts, audit, auth, enrollment, gateway, management, policy, readiness, refusals)
+"""The rooms of the contracts whose messages a login, an account, an import or a throttled guess brings about."""
 ONLY_AFTER_A_HUNDRED_FAILURES = {"user.locked.v1", "codes.unlocked.v1"}
 OF_AN_OPERATOR = {"status.asked.v1", "instance.reported.v1"}
 """Asked of every process on a queue of its own, and no part of a login."""
@@ -41,6 +41,7 @@ class Life:
     bob: Person = field(default_factory=lambda: somebody(TenantId(f"customer-{uuid4().hex[:8]}")))
     clara: Person = field(default_factory=lambda: somebody(GRACE_CUSTOMER))
     dora: Person = field(default_factory=lambda: somebody(CUSTOMER))
+    emma: Person = field(default_factory=lambda: somebody(CUSTOMER))
     answers: dict[str, Answer] = field(default_factory=dict)
     recovery_codes: list[str] = field(default_factory=list)
 
@@ -61,6 +62,7 @@ class Life:
         await self._dora_brings_an_app_and_guesses(Browser(wire, self.system.gateways))
         await self._clara_puts_it_off(Browser(wire, self.system.gateways))
         await self._bob_is_made_to_enroll(Browser(wire, self.system.gateways))
+        await self._emma_changes_her_phone(Browser(wire, self.system.gateways))
         async with httpx.AsyncClient() as client:
             assert (await client.get(f"{self.system.gateways[0]}/readyz")).is_success
 
@@ -117,6 +119,22 @@ class Life:
         await self.system.settled()
         self.answers["bob steps up"] = await at.session()
 
+    async def _emma_changes_her_phone(self, at: Browser) -> None:
+        old = await self.system.bring(self.emma)
+        await at.login(self.emma)
+        await at.otp(old.next_code())
+        self.answers["emma steps up"] = await at.request("POST", "/session/step-up", {"code": old.next_code()})
+        started = await at.request("POST", "/authenticators")
+        new, address = App(started.body["otpauth_uri"]), f"/authenticators/{started.body['id']}"
+        self.answers["emma adds"] = await at.request("POST", f"{address}/confirm", {"code": new.next_code()})
+        self.answers["emma renames"] = await at.request("PATCH", address, {"name": "New phone"})
+        [first, _] = (await at.request("GET", "/authenticators")).body
+        self.answers["emma removes"] = await at.request("DELETE", f"/authenticators/{first['id']}")
+        self.answers["emma makes codes"] = await at.request("POST", "/recovery-codes")
+        async with httpx.AsyncClient(cookies=httpx.Cookies(at.cookies)) as client:
+            shown = await client.get(f"{self.system.gateways[0]}/account/security", headers={"accept": "text/html"})
+        assert "New phone" in shown.text
+
 
 @pytest.fixture(scope="module")
 async def life(systems: Systems, wire: httpx.AsyncBaseTransport) -> Life:
@@ -158,6 +176,11 @@ def test_everybody_was_answered_as_if_everything_had_been_told_once(life: Life) 
         "clara cancels": (204, ""),
         "bob signs in": (200, "authenticated"),
         "bob steps up": (401, "step_up_required"),
+        "emma steps up": (200, ""),
+        "emma adds": (200, ""),
+        "emma renames": (204, ""),
+        "emma removes": (204, ""),
+        "emma makes codes": (201, ""),
     }
     assert life.answers["ada reloads"].body["enrollment"] == life.answers["ada shown"].body["enrollment"]
 
@@ -169,7 +192,8 @@ def test_what_is_told_twice_of_one_cause_has_one_id(life: Life) -> None:
     assert ids["confirm-enrollment.v1"] == ids["enrollment.confirmed.v1"] + ids["enrollment.rejected.v1"]
     assert ids["verify-otp.v1"] == ids["otp.verified.v1"] + ids["otp.rejected.v1"]
     assert ids["recovery-code.used.v1"] == 1
-    assert ids["session.started.v1"] == 5
+    assert ids["session.started.v1"] == 6
+    assert ids["step-up.verified.v1"] == ids["authenticator.added.v1"] == ids["authenticator.removed.v1"] == 1
     assert ids["enforcement.changed.v1"] == 1
 
 
@@ -179,6 +203,15 @@ def test_one_authenticator_is_active_and_one_recovery_code_used(life: Life) -> N
     assert [authenticator["state"] for authenticator in owner["authenticators"]] == ["active"]
     used = [code for codes in owner["recovery"] for code in codes["codes"]["hashes"] if code["used_at"] is not None]
     assert len(used) == 1
+
+
+def test_one_was_added_and_one_removed_and_policy_knows_it(life: Life) -> None:
+    [owner] = life.documents(Service.ENROLLMENT, "users", life.emma)
+    [standing] = life.documents(Service.POLICY, "users", life.emma)
+
+    assert [(one["name"], one["state"]) for one in owner["authenticators"]] == [("New phone", "active")]
+    assert owner["bindings"] == standing["bindings"] == 3
+    assert standing["enrolled"]
 
 
 def test_each_failure_is_counted_once(life: Life) -> None:

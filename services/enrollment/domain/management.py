@@ -66,9 +66,17 @@ def add(owner: Owner, allowed: AdditionAllowed, occasion: Occasion, vault: Vault
         raise FreshCodeRequired("A code from the authenticator app is needed.")
     if len(owner.active) >= MOST_AUTHENTICATORS:
         raise TooManyAuthenticators(f"There can be {MOST_AUTHENTICATORS} authenticator apps at most.")
+    if _has_come_of(owner, allowed):
+        raise WrongState("This authenticator is set up already.")
     account = Account(allowed.issuer, allowed.username)
     owner, pending = offered(replace(owner, account=account), account, occasion, vault, allowed.login)
     return owner, (started(owner, pending, occasion, vault),)
+
+
+def _has_come_of(owner: Owner, allowed: AdditionAllowed) -> bool:
+    """Whether what was allowed is done: told again, it would start one that nobody asked for."""
+    mine = (one.confirmed_at for one in owner.active if one.confirmed_by == allowed.login)
+    return any(at is not None and at > allowed.occurred_at for at in mine)
 
 
 def confirm_added(owner: Owner, command: ConfirmAuthenticator, code: str, occasion: Occasion, vault: Vault) -> Decision:

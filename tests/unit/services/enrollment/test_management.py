@@ -292,6 +292,19 @@ def test_an_answer_that_was_lost_is_given_again_to_the_session_that_confirmed() 
     assert len(after.recovery) == 2, "which of the two answers was seen nobody knows"
 
 
+def test_told_again_after_it_was_confirmed_no_second_one_is_started() -> None:
+    owner, event = owner_of(), allowed()
+    owner, (started,) = add(owner, event, at(event), VAULT)
+    assert isinstance(started, EnrollmentStarted)
+    command = confirmation(started)
+    owner, _ = confirm_added(owner, command, first_code(owner), at(command, seconds=9), VAULT)
+
+    with pytest.raises(WrongState):
+        add(owner, event, at(event, seconds=10), VAULT)
+
+    assert owner.pending is None
+
+
 @pytest.mark.parametrize(("minutes", "reason"), [(0, CodeFailure.WRONG), (15, CodeFailure.ENROLLMENT_EXPIRED)])
 def test_a_wrong_or_late_first_code_leaves_everything_as_it_was(minutes: int, reason: CodeFailure) -> None:
     owner, started = adding(owner_of())
