@@ -34,6 +34,8 @@ def service(name: str, port: int, *, environment: Mapping[str, str], log: Path, 
     command += [
         "--no-proxy-headers",
         "--no-access-log",
+        "--timeout-keep-alive",
+        "75",  # seconds: longer than proxies keep an idle connection, or one is closed under a request just sent
         "--no-server-header",
         "--timeout-graceful-shutdown",
         str(_GRACE),
