@@ -1,6 +1,7 @@
 """Every page in every shape, without a service behind it: accessible, within the window, without a complaint."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,13 @@ from tests.pages import VIEWS
 NARROWEST = 320
 """Pixels: a desktop window of 1280 at four times the size (WCAG 2.2, 1.4.10)."""
 
-SHAPES: Mapping[str, View] = {name: view for name, view in VIEWS.items() if not name.startswith("told ")}
+_LONG = f"{'chocolaterie' * 6}@example.com"
+
+SHAPES: Mapping[str, View] = {
+    **{name: view for name, view in VIEWS.items() if not name.startswith("told ")},
+    **{f"{name} of a long name": replace(VIEWS[name], account=_LONG) for name in ("setup scan", "add app")},
+    "home of a long name": replace(VIEWS["home"], username=_LONG, display_name=_LONG, tenant=_LONG),
+}
 
 
 async def shown(chrome: Chromium, folder: Path, width: int, scheme: Scheme, language: str = "en") -> list[str]:
