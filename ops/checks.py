@@ -27,7 +27,7 @@ TOOLS_OF_TESTS = {
     "promtool": "prometheus",
     "chromium": "chromium",
 }
-"""Programs that stand in for a person's phone and browser and for a proxy or try out alert rules, and Debian's packages of them."""
+"""Programs that stand in for a phone, a browser and a proxy or try out alert rules, and Debian's packages of them."""
 
 _SERVICES = {"nginx-light": "nginx", "prometheus": "prometheus"}
 """What these packages would start at the next boot."""
