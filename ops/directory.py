@@ -15,6 +15,7 @@ from ops import marked_yaml
 from ops.forms import Finding, Form, Wrong, identifier, name, one_of, scalar, yes_or_no
 from ops.marked_yaml import Fields, Items, Node, NotYaml, Text
 from shared.contracts.auth import username_key
+from shared.contracts.branding import Branding, accent_of, logo_of
 from shared.contracts.policy import Enforcement, ImportedTenant, Rule
 from shared.contracts.vocabulary import Mode, TenantId, TenantKind
 from shared.crypto import otp
@@ -24,6 +25,9 @@ MOST_SHOWN = 30
 """Findings that are listed; the rest is counted."""
 
 LONGEST_GRACE = 365  # days
+
+MOST_OF_LOGOS = 8 * 1024 * 1024
+"""Characters of all logos of a file: its accounts travel in one message, and brokers take 16 MiB."""
 
 Entry = TypeVar("Entry")
 
@@ -84,6 +88,7 @@ def understood(content: bytes) -> Directory:
     tenants = tuple(_readable(accounts, _tenant, findings))
     users = tuple(_readable(people, _user, findings))
     findings += _misplaced(tenants, tenant_lines)
+    findings += _too_heavy(tenants, tenant_lines)
     findings += [
         Finding(user_lines[username_key(user.username)], "tenant: no account of this file has that id")
         for user in users
@@ -154,6 +159,25 @@ def _misplaced(tenants: Sequence[ImportedTenant], lines: Mapping[str, int]) -> I
         seen.update(way)
 
 
+def _too_heavy(tenants: Iterable[ImportedTenant], lines: Mapping[str, int]) -> Iterator[Finding]:
+    """The account whose logo is one too many."""
+    weight = 0
+    for tenant in tenants:
+        weight += len(tenant.branding.logo or "") if tenant.branding else 0
+        if weight > MOST_OF_LOGOS:
+            text = (
+                "branding: logo: the logos of a file may have 6 MiB together; accounts below take that of the one above"
+            )
+            yield Finding(lines[tenant.tenant_id], text)
+            return
+
+
+def _branding(node: Node) -> Branding:
+    """The look of an account. A key that stands there is meant: of `accent: #2a5bd0` all but the key is a comment."""
+    named = {key.value for key, _ in node.pairs} if isinstance(node, Fields) else set()
+    return Branding(**Form(_LOOK, required=frozenset(named & _LOOK.keys())).read(node))
+
+
 def _enforcement_rule(node: Node) -> Rule:
     if isinstance(node, Text):
         return Rule(mode=scalar(one_of(Mode))(node))
@@ -197,6 +221,7 @@ def _totp_secret(text: str) -> str:
 
 _RULE = Form({"mode": scalar(one_of(Mode)), "grace_days": scalar(_days)}, required=frozenset({"mode"}))
 _ENFORCEMENT = Form({"staff": _enforcement_rule, "customers": _enforcement_rule})
+_LOOK = {"accent": scalar(accent_of), "logo": scalar(logo_of)}
 _DIRECTORY = Form({"tenants": _entries, "users": _entries}, required=frozenset({"tenants"}))
 _TENANT = Form(
     {
@@ -205,6 +230,7 @@ _TENANT = Form(
         "parent": scalar(identifier),
         "name": scalar(name),
         "enforcement": lambda node: Enforcement(**_ENFORCEMENT.read(node)),
+        "branding": _branding,
     },
     required=frozenset({"id", "kind", "name"}),
 )

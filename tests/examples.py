@@ -26,6 +26,7 @@ from shared.contracts.auth import (
     VerifyPassword,
     user_id_of,
 )
+from shared.contracts.branding import Branding
 from shared.contracts.enrollment import (
     AuthenticatorsChecked,
     AuthenticatorsImported,
@@ -78,6 +79,7 @@ from shared.contracts.policy import (
     OtpRequired,
     Rule,
     SkipEnrollment,
+    TenantDescribed,
     TenantPlaced,
     TenantsImported,
 )
@@ -147,6 +149,10 @@ def somebody(tenant_id: TenantId = CUSTOMER, **known: str) -> Person:
     """Somebody whom no other test knows."""
     return Person(f"{uuid4().hex[:12]}@{tenant_id}.example", tenant_id, **known)
 
+
+LOGO = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
+)
 
 INHERIT, OPTIONAL, REQUIRED = Rule(), Rule(mode=Mode.OPTIONAL), Rule(mode=Mode.REQUIRED)
 
@@ -229,6 +235,14 @@ def messages(person: Person = ADA, flow: FlowId = FLOW, at: datetime = NOON) -> 
             policy_revision=1,
         ),
         TenantPlaced(occurred_at=at, tenant_id=person.tenant_id, parent=RESELLER, root=VENDOR, policy_revision=1),
+        TenantDescribed(
+            occurred_at=at,
+            tenant_id=person.tenant_id,
+            parent=RESELLER,
+            name="The customer-1",
+            branding=Branding(accent="2a5bd0", logo=LOGO),
+            policy_revision=1,
+        ),
         ImportTenants(flow_id=flow, tenants=TENANTS, check_only=False),
         TenantsImported(**told, created=len(TENANTS), changed=0),
         AuthenticatorsNoted(**told, added=1),

@@ -8,8 +8,10 @@ from services.gateway.failures import Failures
 from services.gateway.flows import Flows
 from services.gateway.handlers import handlers
 from services.gateway.pages.destinations import Destinations
+from services.gateway.portal import Stores
 from services.gateway.sessions import Sessions
 from services.gateway.settings import GatewaySettings
+from services.gateway.tenants import Tenants
 from services.gateway.unkept import Unkept
 from services.gateway.web import Site, web
 from shared.contracts.vocabulary import Service
@@ -41,6 +43,7 @@ def app() -> FastAPI:
     )
 
     unkept = Unkept(runtime.database, conversation.sealer, conversation.opener, now)
+    tenants = Tenants(runtime.database, now)
 
     async def prepare() -> None:
         await flows.prepare()
@@ -52,9 +55,9 @@ def app() -> FastAPI:
         _log.warning("COOKIE_SECURE=false: cookies travel in the clear, so the API answers at localhost only")
     app = web(
         conversation,
-        unkept,
+        Stores(unkept, tenants),
         runtime.missing,
         Site(settings.cookie_secure, Destinations(settings.return_to), settings.trusted_proxies),
-        runtime.lifespan(handlers(sessions), prepare),
+        runtime.lifespan(handlers(sessions, tenants), prepare),
     )
     return traced(app)

@@ -9,10 +9,13 @@ from fastapi import Request, Response
 from services.gateway.account import Account
 from services.gateway.conversation import Conversation, Granted
 from services.gateway.entry import Entry
-from services.gateway.flows import FlowState
+from services.gateway.flows import Flow, FlowState
 from services.gateway.pages.answers import Answers
 from services.gateway.pages.notices import Notice, Told
+from services.gateway.pages.views import NO_BRAND, View
 from services.gateway.problems import Code, Problem
+from services.gateway.sessions import Session
+from services.gateway.tenants import Tenants
 from services.gateway.unkept import Unkept
 from shared.contracts.vocabulary import AuthenticatorType
 from shared.runtime.messaging import Unreachable
@@ -47,12 +50,21 @@ _FORM = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True)
+class Stores:
+    """What the pages look up that the API does not."""
+
+    unkept: Unkept
+    tenants: Tenants
+
+
+@dataclass(frozen=True)
 class Portal:
     """What a page is made with."""
 
     entry: Entry
     answers: Answers
     unkept: Unkept
+    tenants: Tenants
 
     @property
     def conversation(self) -> Conversation:
@@ -63,6 +75,11 @@ class Portal:
     def account(self) -> Account:
         """The same that answers the API about authenticators."""
         return Account(self.conversation)
+
+    async def page(self, request: Request, view: View, whose: Session | Flow) -> Response:
+        """A page of somebody who is signed in or on his way there, as his account presents itself."""
+        brand = await self.tenants.brand(whose.tenant_id) or NO_BRAND
+        return self.answers.page(request, view, brand, signed_in=isinstance(whose, Session))
 
     async def enter(self, request: Request, granted: Granted) -> Response:
         """Sign in, and go where the browser wanted to; new recovery codes are to be kept before."""

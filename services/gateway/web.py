@@ -18,7 +18,7 @@ from services.gateway.guard import Guard
 from services.gateway.pages.answers import Answers
 from services.gateway.pages.destinations import Destinations
 from services.gateway.pages.rendering import pages
-from services.gateway.portal import Portal
+from services.gateway.portal import Portal, Stores
 from services.gateway.routes import authenticators, forward_auth, health, login, pages_files, session, sessions
 from services.gateway.routes.pages_account import AccountPages
 from services.gateway.routes.pages_changes import ChangesPages
@@ -27,7 +27,6 @@ from services.gateway.routes.pages_codes import CodesPage
 from services.gateway.routes.pages_login import LoginPage
 from services.gateway.routes.pages_security import SecurityPage
 from services.gateway.routes.pages_setup import SetupPages
-from services.gateway.unkept import Unkept
 from shared.runtime.service import probes
 
 _API = "/api/v1"
@@ -58,7 +57,7 @@ class Site:
 
 def web(
     conversation: Conversation,
-    unkept: Unkept,
+    stores: Stores,
     missing: Callable[[], Awaitable[tuple[str, ...]]],
     site: Site,
     lifespan: Callable[[Any], AbstractAsyncContextManager[None]] | None = None,
@@ -93,7 +92,7 @@ def web(
         return HTMLResponse(docs.page(app.openapi()), headers={"content-security-policy": docs.POLICY})
 
     app.include_router(api)
-    portal = Portal(entry, answers, unkept)
+    portal = Portal(entry, answers, stores.unkept, stores.tenants)
     for page in (LoginPage, SetupPages, CodePage, CodesPage, AccountPages, SecurityPage, ChangesPages):
         app.include_router(page(portal).routes())
     app.include_router(pages_files.routes(answers.pages.assets))

@@ -21,6 +21,8 @@ from shared.runtime.outbox import Outbox
 
 _TRIES = 100
 _LAST = "last"
+_ENFORCING = {"outbox": 0, "branding": 0}
+"""An account without its picture, which is heavy and has no say in a login."""
 
 _TENANT: TypeAdapter[Tenant] = TypeAdapter(Tenant)
 _FLOW: TypeAdapter[Flow] = TypeAdapter(Flow)
@@ -65,7 +67,7 @@ class Store:
             found = {
                 tenant.tenant_id: tenant
                 async for tenant in (
-                    _tenant(document) async for document in self._tenants.find({"_id": {"$in": wanted}}, {"outbox": 0})
+                    _tenant(document) async for document in self._tenants.find({"_id": {"$in": wanted}}, _ENFORCING)
                 )
             }
             line, above = _climbed(tenant_id, found)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, Field
 
+from shared.contracts.branding import Branding
 from shared.contracts.message import Command, Event, InFlow, OfUser
 from shared.contracts.vocabulary import (
     Audience,
@@ -126,6 +127,30 @@ class TenantPlaced(Event):
         return self.tenant_id
 
 
+class TenantDescribed(Event):
+    """An account as pages show it: it is new, or its name, its parent or its branding is another.
+
+    No part of the audit trail: a picture says nothing of anybody, and a place in the tree is told by `TenantPlaced`.
+    """
+
+    topic = "tenant.described.v1"
+    by = frozenset({Service.POLICY})
+    kept = True
+    recorded = False
+
+    tenant_id: TenantId
+    parent: TenantId | None
+    name: Name
+    branding: Branding | None = None
+    """What the account itself says; what it leaves out, the nearest account above it says."""
+    policy_revision: int
+
+    @property
+    def subject(self) -> str:
+        """The tenant."""
+        return self.tenant_id
+
+
 class ImportedTenant(BaseModel):
     """An account as a directory names it."""
 
@@ -134,6 +159,7 @@ class ImportedTenant(BaseModel):
     parent: TenantId | None = None
     name: Name
     enforcement: Enforcement = Enforcement()
+    branding: Branding | None = None
 
 
 class ImportTenants(InFlow, Command):

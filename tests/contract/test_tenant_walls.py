@@ -42,6 +42,8 @@ WITHOUT_A_TENANT = {
     "gateway.sessions.must_step_up": "a document of the enforcement is of one tenant and has its id",
     "gateway.sessions.mode_for": "the same",
     "gateway.sessions.note": "the same",
+    "gateway.tenants.note": "an account is the tenant itself",
+    "gateway.tenants._described": "the same, and those above it lend it their look",
     "policy.store.prepare": "the edition is of all accounts together",
     "policy.store._edition": "the same",
     "policy.store.line": "an account is the tenant itself, and those above it have a say",

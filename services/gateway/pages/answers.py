@@ -15,7 +15,7 @@ from services.gateway.pages.headers import page_headers
 from services.gateway.pages.languages import Language
 from services.gateway.pages.notices import Notice, Told
 from services.gateway.pages.rendering import Frame, Pages
-from services.gateway.pages.views import Cause, Trouble, View
+from services.gateway.pages.views import NO_BRAND, Brand, Cause, Trouble, View
 from services.gateway.problems import MEANINGS, Code, Problem
 
 _YEAR = 365 * 24 * 3600
@@ -55,11 +55,15 @@ class Answers:
         """What the request before has left to be said."""
         return flash.read(request.cookies.get(self._flash))
 
-    def page(self, request: Request, view: View, *, signed_in: bool = False, status: int = 200) -> Response:
+    def page(
+        self, request: Request, view: View, brand: Brand = NO_BRAND, *, signed_in: bool = False, status: int = 200
+    ) -> Response:
         """A page, which says what was left to be said unless it has something to say itself."""
         if view.told is None:
             view = replace(view, told=self.left(request).told)
-        response = HTMLResponse(self.pages.render(view, self._frame(request, signed_in)), status, self._headers)
+        query = tuple(request.query_params.multi_items())
+        frame = Frame(self.language(request), request.url.path, query, brand, signed_in)
+        response = HTMLResponse(self.pages.render(view, frame), status, self._headers)
         if request.cookies.get(self._flash) is not None:
             self._end(response, self._flash)
         asked = request.query_params.get("lang", "")
@@ -109,10 +113,6 @@ class Answers:
             request.cookies.get(self._language),
             request.headers.get("accept-language"),
         )
-
-    def _frame(self, request: Request, signed_in: bool) -> Frame:  # noqa: FBT001 - handed on from `page`
-        query = tuple(request.query_params.multi_items())
-        return Frame(self.language(request), request.url.path, query, signed_in=signed_in)
 
     def _give(self, response: Response, name: str, value: str, max_age: int) -> None:
         response.set_cookie(name, value, max_age=max_age, path="/", secure=self._secure, httponly=True, samesite="lax")

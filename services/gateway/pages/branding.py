@@ -1,13 +1,9 @@
-"""A tenant's look: which accent colours and logos are taken, and how an accent stays readable on light and dark."""
+"""A tenant's look: how an accent stays readable on light and dark."""
 
-import base64
-import binascii
-import re
 from dataclasses import dataclass
 
-_HEX = re.compile(r"[0-9a-f]{6}", re.ASCII)
-_LOGO = re.compile(r"data:image/(png|jpeg|webp);base64,([A-Za-z0-9+/]+={0,2})", re.ASCII)
-_LARGEST_LOGO = 48 * 1024  # bytes
+from shared.contracts.branding import HEX
+
 _KNEE = 0.04045  # of the sRGB curve: IEC 61966-2-1
 
 READABLE = 4.5  # text: WCAG 2.2, success criterion 1.4.3
@@ -25,7 +21,7 @@ class Colour:
     @classmethod
     def of(cls, hexadecimal: str) -> "Colour":
         """Read six lower-case hexadecimal digits; raises ValueError for anything else, which might close the rule."""
-        if _HEX.fullmatch(hexadecimal) is None:
+        if HEX.fullmatch(hexadecimal) is None:
             raise ValueError("a colour is six hexadecimal digits")
         return cls(*bytes.fromhex(hexadecimal))
 
@@ -90,37 +86,6 @@ def stylesheet(hexadecimal: str) -> str:
     colour = Colour.of(hexadecimal)
     light, dark = accent(colour, LIGHT), accent(colour, DARK)
     return f":root{{{_properties(light)}}}\n@media (prefers-color-scheme:dark){{:root{{{_properties(dark)}}}}}\n"
-
-
-def accent_of(text: str) -> str | None:
-    """The six digits of a colour as a directory writes it (`#2A5BD0`); None for anything else."""
-    digits = text.strip().lower().removeprefix("#")
-    return digits if _HEX.fullmatch(digits) else None
-
-
-def logo_of(url: str) -> str | None:
-    """A logo as a `data:` URL of a small PNG, JPEG or WebP; None for anything else.
-
-    SVG can carry scripts and load what it likes, and the name of a type can lie: the first bytes must fit it.
-    """
-    if len(url) > _LARGEST_LOGO * 2 or (match := _LOGO.fullmatch(url)) is None:
-        return None
-    kind, encoded = match.groups()
-    try:
-        image = base64.b64decode(encoded, validate=True)
-    except binascii.Error:
-        return None
-    return url if len(image) <= _LARGEST_LOGO and _begins_as(kind, image) else None
-
-
-def _begins_as(kind: str, image: bytes) -> bool:
-    match kind:
-        case "png":
-            return image.startswith(b"\x89PNG\r\n\x1a\n")
-        case "jpeg":
-            return image.startswith(b"\xff\xd8\xff")
-        case _:
-            return image.startswith(b"RIFF") and image[8:12] == b"WEBP"
 
 
 def _apart(colour: Colour, scheme: Scheme, least: float) -> Colour:

@@ -20,7 +20,7 @@ def in_groups(secret: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Brand:
-    """How a tenant presents itself: sanitised before it comes here (`branding`)."""
+    """How a tenant presents itself: sanitised before it comes here (`shared.contracts.branding`)."""
 
     name: str = "Wardgate"
     accent: str = ACCENT

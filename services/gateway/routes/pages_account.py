@@ -31,16 +31,17 @@ class AccountPages:
             if problem.code is Code.NO_SESSION and await self.portal.entry.login(request) is not None:
                 return self.portal.answers.go(SIGN_IN)
             raise
+        brand = await self.portal.tenants.brand(session.tenant_id)
         view = Home(
             username=session.username,
             display_name=session.display_name,
-            tenant=session.tenant_id,
+            tenant=session.tenant_id if brand is None else brand.name,
             amr=session.amr,
             authenticated_at=session.authenticated_at,
             expires_at=session.expires_at,
             codes_unkept=await self.portal.unkept.of(session) is not None,
         )
-        return self.portal.answers.page(request, view, signed_in=True)
+        return await self.portal.page(request, view, session)
 
     async def sign_out(self, request: Request) -> Response:
         """End this session."""

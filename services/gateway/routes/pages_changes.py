@@ -118,7 +118,7 @@ class ChangesPages:
             otpauth_uri=adding.provisioning.otpauth_uri,
             now=self.portal.conversation.clock(),
         )
-        return self.portal.answers.page(request, view, signed_in=True)
+        return await self.portal.page(request, view, here)
 
     async def confirm(self, request: Request, authenticator_id: UUID) -> Response:
         """Judge the first code from the new app."""
@@ -152,7 +152,7 @@ class ChangesPages:
             by_recovery_code=change.step_up(AuthenticatorType.RECOVERY_CODE),
             has_app=bool(standing.authenticators),
         )
-        return self.portal.answers.page(request, view, signed_in=True)
+        return await self.portal.page(request, view, here)
 
     async def step_up(self, request: Request) -> Response:
         """Judge a code; right, what was wanted is done."""

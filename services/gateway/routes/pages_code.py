@@ -56,7 +56,8 @@ class CodePage:
         standing = await conversation.standing(self.portal.entry.cookies.flow.of(request))
         if not isinstance(standing, Challenged):
             return answers.go(SETUP, answers.left(request).told or Told(Notice.SET_UP_FIRST))
-        return answers.page(request, EnterCode(now=conversation.clock(), method=asked(method).type.value))
+        view = EnterCode(now=conversation.clock(), method=asked(method).type.value)
+        return await self.portal.page(request, view, standing.flow)
 
     async def verify(self, request: Request) -> Response:
         """Judge a code."""

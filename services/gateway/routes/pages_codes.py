@@ -28,10 +28,11 @@ class CodesPage:
 
     async def show(self, request: Request) -> Response:
         """Show the codes that are still to be kept."""
-        codes = await self.portal.unkept.of(await self.portal.entry.session(request))
+        session = await self.portal.entry.session(request)
+        codes = await self.portal.unkept.of(session)
         if codes is None:
             return self._gone()
-        return self.portal.answers.page(request, KeepCodes(codes=codes), signed_in=True)
+        return await self.portal.page(request, KeepCodes(codes=codes), session)
 
     async def download(self, request: Request) -> Response:
         """Give them as a file."""

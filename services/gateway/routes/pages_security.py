@@ -46,7 +46,7 @@ class SecurityPage:
             codes_left=None if standing is None or not standing.authenticators else standing.recovery_codes_left,
             events=await self._events(here),
         )
-        return self.portal.answers.page(request, view, signed_in=True)
+        return await self.portal.page(request, view, here)
 
     async def rename(self, request: Request, authenticator_id: UUID) -> Response:
         """Call an authenticator app something else."""

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 
 from services.gateway.conversation import Challenged
 from services.gateway.pages.notices import Notice, Told
-from services.gateway.pages.views import SetupApp, SetupCode, SetupScan
+from services.gateway.pages.views import SetupApp, SetupCode, SetupScan, View
 from services.gateway.portal import (
     CONFIRM,
     ENTER_CODE,
@@ -46,6 +46,7 @@ class SetupPages:
         if isinstance(standing, Challenged):
             return answers.go(ENTER_CODE, answers.left(request).told or Told(Notice.ALREADY_SET_UP))
         until, provisioning = standing.flow.skippable_until, standing.provisioning
+        view: View
         match step:
             case "scan":
                 view = SetupScan(
@@ -54,11 +55,11 @@ class SetupPages:
                     otpauth_uri=provisioning.otpauth_uri,
                     skippable_until=until,
                 )
-                return answers.page(request, view)
             case "code":
-                return answers.page(request, SetupCode(now=conversation.clock(), skippable_until=until))
+                view = SetupCode(now=conversation.clock(), skippable_until=until)
             case _:
-                return answers.page(request, SetupApp(skippable_until=until))
+                view = SetupApp(skippable_until=until)
+        return await self.portal.page(request, view, standing.flow)
 
     async def confirm(self, request: Request) -> Response:
         """Judge the first code from a new authenticator app."""

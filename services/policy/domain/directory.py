@@ -7,9 +7,11 @@ from datetime import datetime
 
 from services.policy.domain.enforcement import Tenant, resolve
 from shared.contracts.message import MessageId
-from shared.contracts.policy import EnforcementChanged, ImportedTenant, ImportTenants, TenantPlaced
+from shared.contracts.policy import EnforcementChanged, ImportedTenant, ImportTenants, TenantDescribed, TenantPlaced
 from shared.contracts.refusals import AccessDenied, ImportRejected, Problem
 from shared.contracts.vocabulary import Mode, TenantId, TenantKind
+
+Told = TenantPlaced | TenantDescribed | EnforcementChanged
 
 MOST_PROBLEMS = 100
 """Problems that are told of one directory; a person mends the first ones first."""
@@ -29,20 +31,22 @@ class Edition:
 class Taking:
     """What is written when a directory is taken: nothing but the edition as it was, where nothing changes.
 
-    `tenants` come anew or become another; of `events`, which name a tenant each, some may be about other tenants.
+    `tenants` come anew, become another, or are described at last; of `events`, which name a tenant each, some may be
+    about other tenants.
     """
 
     created: int
     changed: int
     edition: Edition
     tenants: tuple[Tenant, ...] = ()
-    events: tuple[TenantPlaced | EnforcementChanged, ...] = ()
+    events: tuple[Told, ...] = ()
 
 
 def take(stored: Mapping[TenantId, Tenant], edition: Edition, command: ImportTenants, now: datetime) -> Taking:
     """Compare the accounts of a directory with those that are stored; what differs is written at the next revision.
 
-    Accounts that the directory does not name stay as they are, and may be parents in it. A command that comes again
+    Accounts that the directory does not name stay as they are, and may be parents in it. Those that were kept without
+    being described are described now, named or not, and do not count as changed for it. A command that comes again
     after it made the last edition gets its answer again. Raises `ImportRejected` with all that is wrong, up to
     `MOST_PROBLEMS`.
     """
@@ -56,20 +60,35 @@ def take(stored: Mapping[TenantId, Tenant], edition: Edition, command: ImportTen
     written = tuple(tenant for tenant in named.values() if _differs(tenant, stored.get(tenant.tenant_id)))
     created = sum(tenant.tenant_id not in stored for tenant in written)
     changed = len(written) - created
-    if command.check_only or not written:
+    others = stored.keys() - {tenant.tenant_id for tenant in written}
+    caught_up = tuple(replace(stored[each], described=True) for each in sorted(others) if not stored[each].described)
+    if command.check_only or not (written or caught_up):
         return Taking(created, changed, edition)
-    after = {**stored, **{tenant.tenant_id: tenant for tenant in written}}
-    placed, switched = _placed(stored, after, revision, now), _switched(stored, after, revision, now)
-    events: tuple[TenantPlaced | EnforcementChanged, ...] = (*placed, *switched)
-    return Taking(created, changed, Edition(revision, command.id, created, changed), written, events)
+    kept = (*written, *caught_up)
+    after = {**stored, **{tenant.tenant_id: tenant for tenant in kept}}
+    events: tuple[Told, ...] = (
+        *_placed(stored, after, revision, now),
+        *_described(stored, kept, revision, now),
+        *_switched(stored, after, revision, now),
+    )
+    return Taking(created, changed, Edition(revision, command.id, created, changed), kept, events)
 
 
 def _kept(tenant: ImportedTenant, revision: int) -> Tenant:
-    return Tenant(tenant.tenant_id, tenant.kind, tenant.name, tenant.parent, tenant.enforcement, revision)
+    return Tenant(
+        tenant_id=tenant.tenant_id,
+        kind=tenant.kind,
+        name=tenant.name,
+        parent=tenant.parent,
+        enforcement=tenant.enforcement,
+        revision=revision,
+        branding=tenant.branding,
+        described=True,
+    )
 
 
 def _differs(tenant: Tenant, stored: Tenant | None) -> bool:
-    return stored is None or replace(tenant, revision=stored.revision) != stored
+    return stored is None or replace(tenant, revision=stored.revision, described=stored.described) != stored
 
 
 def _twice(given: Sequence[ImportedTenant]) -> Iterator[Problem]:
@@ -118,6 +137,24 @@ def _placed(
                 tenant_id=tenant_id,
                 parent=tenant.parent,
                 root=roots[tenant_id],
+                policy_revision=revision,
+            )
+
+
+def _described(
+    before: Mapping[TenantId, Tenant], kept: Sequence[Tenant], revision: int, now: datetime
+) -> Iterator[TenantDescribed]:
+    """Tell of every account that pages would show otherwise than before, or that they never heard of."""
+    for tenant in kept:
+        was = before.get(tenant.tenant_id)
+        shown = (tenant.name, tenant.parent, tenant.branding)
+        if was is None or not was.described or (was.name, was.parent, was.branding) != shown:
+            yield TenantDescribed(
+                occurred_at=now,
+                tenant_id=tenant.tenant_id,
+                parent=tenant.parent,
+                name=tenant.name,
+                branding=tenant.branding,
                 policy_revision=revision,
             )
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from shared.contracts.branding import Branding
 from shared.contracts.policy import Enforcement, Link, Rule
 from shared.contracts.refusals import AccessDenied
 from shared.contracts.vocabulary import Audience, Mode, TenantId, TenantKind
@@ -12,7 +13,10 @@ _AT_THE_TOP = Rule(mode=Mode.OPTIONAL)
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """An account as policy keeps it; `revision` is the policy revision at which it last changed."""
+    """An account as policy keeps it; `revision` is the policy revision at which it last changed.
+
+    One that was kept before there was `TenantDescribed` is not `described`: nobody was told what it is called.
+    """
 
     tenant_id: TenantId
     kind: TenantKind
@@ -20,6 +24,8 @@ class Tenant:
     parent: TenantId | None = None
     enforcement: Enforcement | None = None
     revision: int = 0
+    branding: Branding | None = None
+    described: bool = False
 
 
 @dataclass(frozen=True, slots=True)

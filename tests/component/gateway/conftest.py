@@ -13,13 +13,14 @@ from structlog.testing import capture_logs
 
 from services.gateway.conversation import Conversation, Lifetimes
 from services.gateway.pages.destinations import Destinations
+from services.gateway.portal import Stores
 from services.gateway.web import Site, web
 from shared.contracts.auth import VerifyPassword
 from shared.contracts.enrollment import EnrollmentStarted, Provisioning
 from shared.contracts.message import Command, Event
 from shared.contracts.policy import AccessGranted, OtpRequired
 from shared.contracts.vocabulary import AuthenticationMethod, AuthenticatorId, FlowId, Service
-from tests.component.gateway.fakes import FakeCaller, FakeFailures, FakeFlows, FakeSessions, FakeUnkept
+from tests.component.gateway.fakes import FakeCaller, FakeFailures, FakeFlows, FakeSessions, FakeTenants, FakeUnkept
 from tests.examples import ADA, NOON, Person
 from tests.fakes import ToldClock
 from tests.keys import Keys
@@ -48,6 +49,7 @@ class World:
         self.failures = FakeFailures(self.clock, most=5)
         self.sessions = FakeSessions(self.clock, IDLE)
         self.unkept = FakeUnkept(self.clock)
+        self.tenants = FakeTenants(self.clock)
 
     def app(self, *, cookie_secure: bool = True, destinations: Destinations = APPLICATIONS) -> FastAPI:
         conversation = Conversation(
@@ -62,7 +64,7 @@ class World:
             lambda event, _: self.told.append(event),
         )
         site = Site(cookie_secure, destinations, trusted_proxies=(ip_network("10.0.0.0/8"),))
-        return web(conversation, self.unkept, self._missing, site)
+        return web(conversation, Stores(self.unkept, self.tenants), self._missing, site)
 
     async def _missing(self) -> tuple[str, ...]:
         return self.missing

@@ -12,9 +12,10 @@ from services.gateway.failures import Failures, is_failure
 from services.gateway.flows import Flow, Flows
 from services.gateway.problems import Code, Problem
 from services.gateway.sessions import Enforced, Session, Sessions
+from services.gateway.tenants import Described, Tenants
 from services.gateway.unkept import Unkept
 from shared.contracts.message import Command, Event
-from shared.contracts.policy import EnforcementChanged
+from shared.contracts.policy import EnforcementChanged, TenantDescribed
 from shared.contracts.vocabulary import Mode, TenantId, UserId
 from shared.runtime.clock import Clock
 from shared.runtime.messaging import Unreachable
@@ -202,3 +203,20 @@ class FakeUnkept(Unkept):
 
     async def forget(self, session: Session) -> None:
         self._codes.pop(session.session_id, None)
+
+
+class FakeTenants(Tenants):
+    """Accounts in memory, looked up and remembered as the real ones are."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.known: dict[TenantId, Described] = {}
+        self._clock = clock
+        self._remembered = {}
+
+    async def note(self, told: TenantDescribed) -> None:
+        known = self.known.get(told.tenant_id)
+        if known is None or known.revision < told.policy_revision:
+            self.known[told.tenant_id] = Described(told.parent, told.name, told.branding, told.policy_revision)
+
+    async def _described(self, tenant_id: TenantId) -> Described | None:
+        return self.known.get(tenant_id)

@@ -18,7 +18,7 @@ from tests.examples import ADA, BOB
 
 
 async def hear(world: World, after: Mode, revision: int, tenant: TenantId = ADA.tenant_id) -> None:
-    [reading] = handlers(world.sessions).readings
+    reading, _ = handlers(world.sessions, world.tenants).readings
     before = Mode.OPTIONAL if after is Mode.REQUIRED else Mode.REQUIRED
     await reading.handler(
         EnforcementChanged(

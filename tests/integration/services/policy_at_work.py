@@ -17,6 +17,7 @@ from shared.contracts.policy import (
     ImportedTenant,
     ImportTenants,
     SkipEnrollment,
+    TenantDescribed,
     TenantsImported,
 )
 from shared.contracts.vocabulary import (
@@ -88,6 +89,11 @@ class Policy:
         """What was told of enforcement."""
         letters = [letter for letter in self.messenger.letters if letter.routing_key == EnforcementChanged.topic]
         return [EnforcementChanged.model_validate_json(letter.body) for letter in letters]
+
+    def described(self) -> list[TenantDescribed]:
+        """What was told of how accounts present themselves."""
+        letters = [letter for letter in self.messenger.letters if letter.routing_key == TenantDescribed.topic]
+        return [TenantDescribed.model_validate_json(letter.body) for letter in letters]
 
     async def waiting(self) -> list[str]:
         """The accounts of which something is still to be told."""

@@ -6,6 +6,7 @@ import pytest
 
 from services.policy.domain.decision import Grace, Standing
 from services.policy.domain.enforcement import resolve
+from shared.contracts.branding import Branding
 from shared.contracts.policy import (
     ImportTenants,
     TenantsImported,
@@ -22,10 +23,12 @@ from tests.examples import (
     ADA,
     CUSTOMER,
     FLOW,
+    LOGO,
     OPEN_CUSTOMER,
     OPTIONAL,
     REQUIRED,
     RESELLER,
+    TENANTS,
     VENDOR,
     tenant,
 )
@@ -116,6 +119,32 @@ async def test_two_directories_at_once_cannot_close_a_cycle_that_neither_has_alo
 
     assert sum(isinstance(answer, ImportRejected) for answer in told) == 1
     resolve(one, await policy.store.line(one))
+
+
+async def test_an_account_is_described_when_it_comes_and_when_it_looks_otherwise(policy: Policy) -> None:
+    branded = tenant(CUSTOMER, parent=RESELLER).model_copy(update={"branding": Branding(accent="2a5bd0", logo=LOGO)})
+    first = {event.tenant_id for event in policy.described()}
+    policy.messenger.letters.clear()
+
+    counts = [await policy.take(branded), await policy.twin().take(branded)]
+
+    assert first == {account.tenant_id for account in TENANTS}
+    assert counts == [(0, 1), (0, 0)]
+    assert [(event.tenant_id, event.parent, event.branding) for event in policy.described()] == [
+        (CUSTOMER, RESELLER, branded.branding)
+    ]
+    assert await policy.waiting() == []
+
+
+async def test_accounts_kept_before_they_could_be_described_are_at_the_next_import(policy: Policy) -> None:
+    await policy.database["tenants"].update_many({}, {"$unset": {"branding": "", "described": ""}})
+    policy.messenger.letters.clear()
+
+    counts = [await policy.take(TENANTS[0]), await policy.take(TENANTS[0])]
+
+    assert counts == [(0, 0), (0, 0)]
+    told = sorted(event.tenant_id for event in policy.described())
+    assert told == sorted(account.tenant_id for account in TENANTS)
 
 
 async def test_whose_enforcement_changed_is_told_of_it_also_by_an_account_above(policy: Policy) -> None:

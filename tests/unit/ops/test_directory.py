@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.directory import MOST_SHOWN, Directory, DirectoryError, read_directory, understood
+from ops.directory import MOST_OF_LOGOS, MOST_SHOWN, Directory, DirectoryError, read_directory, understood
 from ops.forms import Wrong
 from ops.marked_yaml import NotYaml
+from shared.contracts.branding import LARGEST_LOGO, Branding
 from shared.contracts.policy import Enforcement, Rule
 from shared.contracts.vocabulary import Mode, TenantKind
+from tests.examples import LOGO
 
 VENDOR = "- {id: vendor, kind: vendor, name: Northwind Cloud}"
 BCRYPT = "$2b$12$KIXQ4U8s1qVY1rYq0p0O9u3bS8j0lJc8c1p9k9m3Xh0e0n1u2v3w."
@@ -73,6 +75,85 @@ def test_what_is_not_set_is_inherited_and_never_off() -> None:
     assert {tenant.enforcement for tenant in unset.tenants} == {Enforcement()}
 
 
+def test_an_account_may_have_a_logo_and_an_accent_or_one_of_them_or_none() -> None:
+    read = directory(
+        f"""
+- {{id: a, kind: customer, parent: vendor, name: A, branding: {{logo: "{LOGO}", accent: "#2A5BD0"}}}}
+- id: b
+  kind: customer
+  parent: vendor
+  name: B
+  branding:
+    logo: {LOGO}
+- {{id: c, kind: customer, parent: vendor, name: C, branding: {{accent: "2a5bd0"}}}}
+- {{id: d, kind: customer, parent: vendor, name: D, branding: }}
+"""
+    )
+
+    assert [tenant.branding for tenant in read.tenants[1:]] == [
+        Branding(logo=LOGO, accent="2a5bd0"),
+        Branding(logo=LOGO),
+        Branding(accent="2a5bd0"),
+        None,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("branding", "text"),
+    [
+        ('accent: "#fff"', 'branding: accent: must be a colour of six hexadecimal digits, in quotes: "#2a5bd0"'),
+        ("accent: red", 'branding: accent: must be a colour of six hexadecimal digits, in quotes: "#2a5bd0"'),
+        ("accent: #2a5bd0", "branding: accent: is missing or empty; a text with a # needs quotes"),
+        ("logo:", "branding: logo: is missing or empty; a text with a # needs quotes"),
+        (
+            "logo: https://a.example/logo.png",
+            "branding: logo: must be a PNG, JPEG or WebP in one line, in quotes: data:",
+        ),
+        ("logo: data:image/svg+xml;base64,PHN2Zz4=", "branding: logo: must be a PNG, JPEG or WebP in one line"),
+        ("logo: data:image/png;base64,AAAAA", "branding: logo: must be whole base64 after the comma"),
+        ("logo: data:image/png;base64,PHN2Zz4=", "branding: logo: says that it is image/png and does not begin as one"),
+        ("logo: data:image/png;base64," + "A" * LARGEST_LOGO * 2, "branding: logo: must have at most 48 KiB"),
+        ("logo: [a]", "branding: logo: must be a single text"),
+        ("colour: red", "branding: a key that is not known; known are accent, logo"),
+    ],
+)
+def test_a_branding_that_pages_could_not_show_is_named_with_its_line(branding: str, text: str) -> None:
+    [(line, said)] = wrong(
+        f"""
+- id: a
+  kind: customer
+  parent: vendor
+  name: A
+  branding:
+    {branding}
+"""
+    )
+
+    assert line == 8
+    assert said.startswith(text)
+
+
+def test_a_branding_that_is_no_mapping_is_named_with_its_line() -> None:
+    assert wrong("- {id: a, kind: customer, parent: vendor, name: A, branding: blue}") == [
+        (3, "branding: must be a mapping with the keys accent, logo")
+    ]
+
+
+def test_logos_that_would_not_fit_into_one_message_are_refused_at_the_first_that_is_too_many() -> None:
+    logo = LOGO[: len("data:image/png;base64,")] + "iVBORw0KGgoA".ljust(LARGEST_LOGO, "A")
+    fit = MOST_OF_LOGOS // len(logo)
+
+    found = wrong(
+        "\n".join(
+            f"- {{id: a{number}, kind: customer, parent: vendor, name: A, branding: {{logo: '{logo}'}}}}"
+            for number in range(fit + 2)
+        )
+    )
+
+    assert [line for line, _ in found] == [3 + fit]
+    assert found[0][1].startswith("branding: logo: the logos of a file may have 6 MiB together")
+
+
 def test_a_password_is_the_text_that_stands_there() -> None:
     read = directory(
         users="""
@@ -105,7 +186,11 @@ def test_a_password_is_the_text_that_stands_there() -> None:
         ('- {id: a, kind: customer, parent: vendor, name: "A\\eB"}', "name: must have 1 to 256 printable"),
         ("- {id: vendor, kind: vendor, name: A}", "id: the same as in line 2"),
         ("- {id: a, id: b, kind: customer, parent: vendor, name: A}", "id: stands here twice"),
-        ("- {id: a, kind: customer, parent: vendor, name: A, brand: B}", "a key that is not known; known are id,"),
+        ("- {id: a, kind: customer, parent: vendor, name: A, city: B}", "a key that is not known; known are id,"),
+        (
+            "- {id: a, kind: customer, parent: vendor, name: A, brand: B}",
+            "a key that is not known; did you mean branding?",
+        ),
         ("- {id: a, kind: customer, parent: vendor, nmae: A, name: B}", "a key that is not known; did you mean name?"),
         ("- vendor", "must be a mapping with the keys id, kind"),
     ],

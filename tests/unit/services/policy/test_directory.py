@@ -1,5 +1,6 @@
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -8,8 +9,16 @@ from hypothesis import strategies as st
 
 from services.policy.domain.directory import MOST_PROBLEMS, Edition, Taking, take
 from services.policy.domain.enforcement import Tenant, resolve
+from shared.contracts.branding import Branding
 from shared.contracts.message import MessageId
-from shared.contracts.policy import EnforcementChanged, ImportedTenant, ImportTenants, Rule, TenantPlaced
+from shared.contracts.policy import (
+    EnforcementChanged,
+    ImportedTenant,
+    ImportTenants,
+    Rule,
+    TenantDescribed,
+    TenantPlaced,
+)
 from shared.contracts.refusals import ImportRejected
 from shared.contracts.vocabulary import Mode, TenantId, TenantKind
 from tests.examples import (
@@ -55,6 +64,11 @@ def switched(taking: Taking) -> list[EnforcementChanged]:
 def places(taking: Taking) -> dict[TenantId, tuple[TenantId | None, TenantId]]:
     """The parent and the root of every account that is told of its place."""
     return {event.tenant_id: (event.parent, event.root) for event in taking.events if isinstance(event, TenantPlaced)}
+
+
+def described(taking: Taking) -> dict[TenantId, TenantDescribed]:
+    """What is told of how accounts present themselves."""
+    return {event.tenant_id: event for event in taking.events if isinstance(event, TenantDescribed)}
 
 
 def problems(stored: Stored, *tenants: ImportedTenant) -> dict[str, str]:
@@ -106,6 +120,74 @@ def test_an_account_that_moves_within_its_tree_is_told_of_it_alone() -> None:
     assert places(taking) == {CUSTOMER: (VENDOR, VENDOR)}
 
 
+def test_an_account_that_comes_anew_is_told_of_as_pages_show_it() -> None:
+    branding = Branding(accent="2a5bd0")
+    branded = [account.model_copy(update={"branding": branding}) for account in TENANTS[:1]]
+
+    told = described(take({}, Edition(), command([*branded, *TENANTS[1:]]), NOON))
+
+    assert told.keys() == {account.tenant_id for account in TENANTS}
+    assert (told[VENDOR].name, told[VENDOR].parent, told[VENDOR].branding) == ("The vendor", None, branding)
+    assert (told[CUSTOMER].parent, told[CUSTOMER].branding, told[CUSTOMER].policy_revision) == (RESELLER, None, 1)
+
+
+@pytest.mark.parametrize(
+    "difference", [{"name": "Another"}, {"parent": VENDOR}, {"branding": Branding(accent="2a5bd0")}]
+)
+def test_an_account_with_another_name_parent_or_branding_is_told_of_alone(difference: dict[str, Any]) -> None:
+    stored, edition = taken(TENANTS)
+    changed = tenant(CUSTOMER, parent=RESELLER).model_copy(update=difference)
+
+    taking = take(stored, edition, command([changed]), NOON)
+
+    [told] = described(taking).values()
+    assert (taking.created, taking.changed) == (0, 1)
+    assert (told.tenant_id, told.policy_revision) == (CUSTOMER, 2)
+    assert (told.name, told.parent, told.branding) == (changed.name, changed.parent, changed.branding)
+
+
+def test_an_account_that_loses_its_branding_is_told_of() -> None:
+    plain = tenant(VENDOR, TenantKind.VENDOR)
+    stored, edition = taken([plain.model_copy(update={"branding": Branding(accent="2a5bd0")})])
+
+    taking = take(stored, edition, command([plain]), NOON)
+
+    assert {event.branding for event in described(taking).values()} == {None}
+
+
+def test_an_account_that_says_something_else_of_second_factors_looks_as_before() -> None:
+    stored, edition = taken(TENANTS)
+
+    taking = take(stored, edition, command([tenant(OPEN_CUSTOMER, parent=VENDOR, staff=REQUIRED)]), NOON)
+
+    assert (taking.changed, described(taking)) == (1, {})
+
+
+def test_accounts_that_were_never_described_are_at_the_next_import_and_count_as_unchanged() -> None:
+    stored, edition = taken(TENANTS)
+    stored = {tenant_id: replace(kept, described=False) for tenant_id, kept in stored.items()}
+    renamed = tenant(CUSTOMER, parent=RESELLER).model_copy(update={"name": "Another"})
+
+    taking = take(stored, edition, command([*TENANTS[:2], renamed]), NOON)
+    again = take(written(stored, taking), taking.edition, command([*TENANTS[:2], renamed]), NOON)
+
+    assert (taking.created, taking.changed) == (0, 1)
+    assert described(taking).keys() == stored.keys()
+    assert {event.policy_revision for event in described(taking).values()} == {2}
+    assert {kept.tenant_id: kept.revision for kept in taking.tenants} == dict.fromkeys(stored, 1) | {CUSTOMER: 2}
+    assert (places(taking), switched(taking)) == ({}, [])
+    assert again == Taking(created=0, changed=0, edition=taking.edition)
+
+
+def test_a_check_describes_nobody() -> None:
+    stored, edition = taken(TENANTS)
+    stored[CUSTOMER] = replace(stored[CUSTOMER], described=False)
+
+    taking = take(stored, edition, command(TENANTS, check_only=True), NOON)
+
+    assert taking == Taking(created=0, changed=0, edition=edition)
+
+
 def test_the_same_file_twice_changes_nothing() -> None:
     stored, edition = taken(TENANTS)
 
@@ -132,7 +214,7 @@ def test_only_what_differs_is_written_and_only_that_has_the_new_revision() -> No
 
     assert [(tenant.tenant_id, tenant.name, tenant.revision) for tenant in taking.tenants] == [(RESELLER, "Another", 2)]
     assert (taking.created, taking.changed) == (0, 1)
-    assert taking.events == ()
+    assert (places(taking), switched(taking)) == ({}, [])
 
 
 def test_a_check_counts_and_writes_nothing() -> None:

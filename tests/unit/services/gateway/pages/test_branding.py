@@ -1,4 +1,3 @@
-import base64
 import re
 
 import pytest
@@ -14,18 +13,11 @@ from services.gateway.pages.branding import (
     Colour,
     Scheme,
     accent,
-    accent_of,
     contrast,
-    logo_of,
     stylesheet,
 )
 
 colours = st.builds(Colour, *(st.integers(0, 255) for _ in range(3)))
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
-
-
-def data_url(kind: str, image: bytes) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
 
 
 def css() -> str:
@@ -88,38 +80,3 @@ def test_a_stylesheet_holds_nothing_but_colours() -> None:
 def test_what_is_not_six_digits_never_becomes_a_stylesheet(text: str) -> None:
     with pytest.raises(ValueError, match="six hexadecimal digits"):
         stylesheet(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "digits"),
-    [(" #2A5BD0 ", "2a5bd0"), ("2a5bd0", "2a5bd0"), ("#fff", None), ("red;}", None), ("url(//evil.example)", None)],
-)
-def test_an_accent_is_taken_as_a_directory_writes_it_or_not_at_all(text: str, digits: str | None) -> None:
-    assert accent_of(text) == digits
-
-
-@pytest.mark.parametrize(
-    ("kind", "image"),
-    [("png", PNG), ("jpeg", b"\xff\xd8\xff\xe0" + bytes(20)), ("webp", b"RIFF\x10\x00\x00\x00WEBPVP8 " + bytes(8))],
-)
-def test_a_small_picture_is_taken_as_a_logo(kind: str, image: bytes) -> None:
-    url = data_url(kind, image)
-
-    assert logo_of(url) == url
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://evil.example/logo.png",
-        data_url("svg+xml", b"<svg onload='alert(1)'/>"),
-        data_url("png", b"<svg onload='alert(1)'/>"),
-        data_url("webp", PNG),
-        data_url("png", PNG + bytes(48 * 1024)),
-        data_url("png", PNG) + '" onerror="x',
-        "data:image/png;base64,%%%%",
-        "data:image/png;base64,AAAAA",
-    ],
-)
-def test_whatever_else_calls_itself_a_logo_is_not_taken(url: str) -> None:
-    assert logo_of(url) is None
