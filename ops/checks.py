@@ -29,6 +29,9 @@ TOOLS_OF_TESTS = {
 }
 """Programs that stand in for a phone, a browser and a proxy or try out alert rules, and Debian's packages of them."""
 
+LIBRARIES_OF_TESTS = {"libatomic.so.1": "libatomic1"}
+"""Libraries that Playwright's driver is linked to, and Debian's packages of them: its wheel does not bring them."""
+
 _SERVICES = {"nginx-light": "nginx", "prometheus": "prometheus"}
 """What these packages would start at the next boot."""
 
@@ -45,7 +48,7 @@ def lint(say: Say) -> list[str]:
 
 def bring_tools(say: Say) -> None:
     """See to it that the tools of the tests are there. Raises ProgramMissing."""
-    missing = programs.missing(TOOLS_OF_TESTS)
+    missing = programs.missing(TOOLS_OF_TESTS) + programs.missing_libraries(LIBRARIES_OF_TESTS)
     if not missing:
         return
     if not programs.may_use_apt():

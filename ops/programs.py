@@ -1,5 +1,6 @@
 """The programs that the launcher needs: found on this machine, or brought here."""
 
+import ctypes
 import fcntl
 import os
 import platform
@@ -155,3 +156,16 @@ def missing(packages: Mapping[str, str]) -> list[str]:
     """The packages, by the programs they bring, of those that are not here; servers are not on everybody's PATH."""
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
     return [package for program, package in packages.items() if shutil.which(program, path=path) is None]
+
+
+def missing_libraries(packages: Mapping[str, str]) -> list[str]:
+    """The packages, by the shared libraries they bring, of those that cannot be loaded here."""
+    return [package for library, package in packages.items() if not _loads(library)]
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
