@@ -17,7 +17,6 @@ GATEWAY = Service.GATEWAY.value
 
 _SECRETS = ("SEALING_PRIVATE_KEY", "SEALING_PUBLIC_KEYS", "KEYRING", "RABBITMQ_URL", "MONGODB_URL")
 _HOLDS_KEYRING = Service.ENROLLMENT.value
-_GRACE = 10  # seconds that requests in hand are given at a shutdown
 
 
 def services(root: Path = ROOT) -> list[str]:
@@ -28,18 +27,7 @@ def services(root: Path = ROOT) -> list[str]:
 
 def service(name: str, port: int, *, environment: Mapping[str, str], log: Path, root: Path = ROOT) -> Child:
     """One service as a process of its own, listening on the loopback interface."""
-    command = [sys.executable, "-P", "-m", "uvicorn", "--factory", f"services.{name}.app:app"]
-    command += ["--host", LOOPBACK, "--port", str(port), "--workers", "1", "--loop", "uvloop"]
-    # By default uvicorn lets whoever comes from this machine say from where he comes; TRUSTED_PROXIES says who may.
-    command += [
-        "--no-proxy-headers",
-        "--no-access-log",
-        "--timeout-keep-alive",
-        "75",  # seconds: longer than proxies keep an idle connection, or one is closed under a request just sent
-        "--no-server-header",
-        "--timeout-graceful-shutdown",
-        str(_GRACE),
-    ]
+    command = [sys.executable, "-P", "-m", "shared.runtime.serving", name, "--host", LOOPBACK, "--port", str(port)]
     return Child(name, command, environment={**environment, "PYTHONPATH": str(root)}, log=log)
 
 

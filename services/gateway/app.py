@@ -1,4 +1,4 @@
-"""The gateway as an application: `uvicorn --factory services.gateway.app:app`."""
+"""The gateway, composed: settings, conversation and pages on the runtime that all services share."""
 
 import structlog
 from fastapi import FastAPI

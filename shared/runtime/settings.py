@@ -1,7 +1,8 @@
 """What the environment tells every service. A service without what it needs does not start."""
 
+import os
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -15,7 +16,11 @@ class Environment(StrEnum):
 
 
 class Settings(BaseSettings):
-    """Settings that every service has; each adds its own. Values are secrets where a log must not show them."""
+    """Settings that every service has; each adds its own. Values are secrets where a log must not show them.
+
+    What the environment does not say may stand in files of its name in the folder `SECRETS_DIR`: an environment is
+    shown by `docker inspect`, by /proc and in crash reports, and is handed on to every child.
+    """
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -37,6 +42,9 @@ class Settings(BaseSettings):
     """Where traces go, by OTLP over HTTP; without it nothing is traced. The exporter reads it, and its like, itself."""
     otel_traces_sampler_arg: Annotated[float, Field(ge=0, le=1)] = 0.1
     """The part of all requests that the gateway has traced."""
+
+    def __init__(self, **told: Any) -> None:
+        super().__init__(_secrets_dir=os.environ.get("SECRETS_DIR"), **told)
 
 
 class Keyholder(Settings):

@@ -84,7 +84,7 @@ def test_a_second_launcher_in_the_same_checkout_says_where_the_first_one_is(
 
 
 @pytest.mark.parametrize(
-    ("name", "command"), [("auth", "services.auth.app"), ("gateway", "services.gateway.app"), ("RabbitMQ", "beam.smp")]
+    ("name", "command"), [("auth", "serving auth"), ("gateway", "serving gateway"), ("RabbitMQ", "beam.smp")]
 )
 def test_what_crashes_is_said_and_started_again(running: Program, name: str, command: str) -> None:
     crashing = pid_of(running, command)

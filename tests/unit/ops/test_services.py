@@ -71,4 +71,4 @@ def test_a_service_listens_on_the_loopback_interface_only(tmp_path: Path) -> Non
     arguments = child.command
     assert arguments[arguments.index("--host") + 1] == "127.0.0.1"
     assert arguments[arguments.index("--port") + 1] == "20001"
-    assert "services.auth.app:app" in arguments
+    assert arguments[arguments.index("shared.runtime.serving") + 1] == "auth"
