@@ -13,9 +13,10 @@ from typing import Any
 import yaml
 
 from ops import asyncapi
-from ops.traffic import readers_of, services, traffic
+from ops.traffic import readers_of, services
 from shared.contracts.catalogue import COMMANDS, EVENTS
 from shared.contracts.message import Command, Event, Message
+from shared.contracts.vocabulary import OPERATOR
 
 ROOT = Path(__file__).resolve().parent.parent
 ASYNCAPI = Path("docs/asyncapi")
@@ -111,9 +112,7 @@ def _overview(kinds: Iterable[type[Message]]) -> Iterator[str]:
 
 
 def _from(kind: type[Message]) -> str:
-    if issubclass(kind, Event):
-        return ", ".join(sorted(kind.by))
-    return ", ".join(service for service in services() if kind in traffic(service).asks) or "command line"
+    return ", ".join(sorted("command line" if user == OPERATOR else user for user in kind.by))
 
 
 def _to(kind: type[Message]) -> str:

@@ -76,10 +76,9 @@ class FakeWire(FakeMessenger):
         """Bring letters on until none waits."""
         while self._waiting:
             letter = self._waiting.popleft()
-            kind = ExchangeType.DIRECT if letter.exchange == topology.COMMANDS else ExchangeType.TOPIC
             await self._broker.publish(
                 letter.body,
-                exchange=RabbitExchange(letter.exchange, type=kind, durable=True),
+                exchange=RabbitExchange(letter.exchange, type=ExchangeType.TOPIC, durable=True),
                 routing_key=letter.routing_key,
                 correlation_id=letter.correlation_id,
                 reply_to=letter.reply_to,

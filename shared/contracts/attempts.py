@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, StringConstraints
 
 from shared.contracts.message import Command, Event, InFlow, OfUser
-from shared.contracts.vocabulary import Service, TenantId, UserId
+from shared.contracts.vocabulary import OPERATOR, Service, TenantId, UserId
 
 FREE = 5
 """Failures in a row until the first wait."""
@@ -109,6 +109,7 @@ class UnlockPassword(InFlow, Command):
 
     topic = "unlock-password.v1"
     to = Service.AUTH
+    by = frozenset({OPERATOR})
 
     username: Annotated[str, StringConstraints(max_length=256)]
 
@@ -118,3 +119,4 @@ class UnlockCodes(InFlow, OfUser, Command):
 
     topic = "unlock-codes.v1"
     to = Service.ENROLLMENT
+    by = frozenset({OPERATOR})

@@ -7,7 +7,7 @@ from uuid import NAMESPACE_URL, uuid5
 from pydantic import Field, StringConstraints
 
 from shared.contracts.message import Command, Event, InFlow, OfUser
-from shared.contracts.vocabulary import LoginFailure, Name, Sealed, Service, TenantId, UserId
+from shared.contracts.vocabulary import OPERATOR, LoginFailure, Name, Sealed, Service, TenantId, UserId
 
 
 def username_key(username: str) -> str:
@@ -82,6 +82,7 @@ class ImportUsers(InFlow, Command):
 
     topic = "import-users.v1"
     to = Service.AUTH
+    by = frozenset({OPERATOR})
 
     users: tuple[ImportedUser, ...]
     check_only: bool

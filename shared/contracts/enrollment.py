@@ -3,7 +3,15 @@
 from pydantic import AwareDatetime, BaseModel
 
 from shared.contracts.message import Command, Event, InFlow, OfUser
-from shared.contracts.vocabulary import AuthenticatorId, AuthenticatorType, CodeFailure, Name, Sealed, Service
+from shared.contracts.vocabulary import (
+    OPERATOR,
+    AuthenticatorId,
+    AuthenticatorType,
+    CodeFailure,
+    Name,
+    Sealed,
+    Service,
+)
 
 
 class ConfirmEnrollment(InFlow, OfUser, Command):
@@ -125,6 +133,7 @@ class ImportAuthenticators(InFlow, Command):
 
     topic = "import-authenticators.v1"
     to = Service.ENROLLMENT
+    by = frozenset({OPERATOR})
 
     authenticators: tuple[ImportedAuthenticator, ...]
     check_only: bool

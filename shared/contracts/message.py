@@ -21,21 +21,22 @@ class Message(BaseModel):
 
     topic: ClassVar[str] = ""
     """The routing key: what is asked or what happened, and the version of its form."""
+    by: ClassVar[frozenset[str]] = frozenset()
+    """Who may publish it: services, or the operator. The broker holds them to it, and so does every reader."""
 
     id: MessageId = Field(default_factory=_new_id)
 
 
 class Command(Message):
-    """Asks one service to do something."""
+    """Asks one service to do something; the gateway does, for whoever is at it, where nothing else is said."""
 
     to: ClassVar[Service]
+    by = frozenset({Service.GATEWAY})
 
 
 class Event(Message):
     """Tells a fact to whoever listens."""
 
-    by: ClassVar[frozenset[Service]] = frozenset()
-    """The services that may tell it."""
     answer: ClassVar[bool] = False
     """Whether a waiting caller is told too, through the reply queue that travels with the conversation."""
     kept: ClassVar[bool] = False

@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from shared.contracts.branding import Branding
 from shared.contracts.message import Command, Event, InFlow, OfUser
 from shared.contracts.vocabulary import (
+    OPERATOR,
     Audience,
     AuthenticationMethod,
     AuthenticatorType,
@@ -167,6 +168,7 @@ class ImportTenants(InFlow, Command):
 
     topic = "import-tenants.v1"
     to = Service.POLICY
+    by = frozenset({OPERATOR})
 
     tenants: tuple[ImportedTenant, ...]
     check_only: bool

@@ -6,7 +6,7 @@ The gateway asks each service, of which any one instance answers; an operator as
 from pydantic import AwareDatetime, Field
 
 from shared.contracts.message import Command, Event, InFlow
-from shared.contracts.vocabulary import Service
+from shared.contracts.vocabulary import OPERATOR, Service
 
 
 class ReportAuthReadiness(InFlow, Command):
@@ -46,6 +46,7 @@ class StatusAsked(InFlow, Event):
     """Somebody at the command line asks every process how it is; each hears it in a queue of its own."""
 
     topic = "status.asked.v1"
+    by = frozenset({OPERATOR})
     recorded = False
 
 

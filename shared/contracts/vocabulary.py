@@ -1,7 +1,7 @@
 """The words of the field that messages are made of, closed where they can be closed."""
 
 from enum import StrEnum
-from typing import Annotated, NewType
+from typing import Annotated, Final, NewType
 
 from pydantic import StringConstraints
 
@@ -33,6 +33,10 @@ class Service(StrEnum):
     POLICY = "policy"
     ENROLLMENT = "enrollment"
     AUDIT = "audit"
+
+
+OPERATOR: Final = "operator"
+"""Who stands at the command line: no service, but one who asks, and who gives parked messages back to their readers."""
 
 
 class TenantKind(StrEnum):

@@ -22,6 +22,16 @@ COMMANDS = "wardgate.commands"
 EVENTS = "wardgate.events"
 RETRY = "wardgate.retry"
 PARKED = "wardgate.parked"
+PARKED_TURN = f"{PARKED}.operator"
+"""Whoever looks at parked messages holds this queue, so that nobody else does meanwhile."""
+
+EXCHANGES = {
+    # Topic exchanges, though a command or a retry goes to one queue: on these alone the broker knows rights by topic.
+    COMMANDS: ExchangeType.TOPIC,
+    EVENTS: ExchangeType.TOPIC,
+    RETRY: ExchangeType.TOPIC,
+    PARKED: ExchangeType.FANOUT,
+}
 
 DELIVERY_LIMIT = 10
 RETRY_DELAY = timedelta(seconds=2)
@@ -56,8 +66,7 @@ def exchange_of(message: type[Message]) -> str:
 
 def stream_exchange(message: type[Message]) -> RabbitExchange:
     """The same, as FastStream names it."""
-    kind = StreamExchangeType.DIRECT if issubclass(message, Command) else StreamExchangeType.TOPIC
-    return RabbitExchange(exchange_of(message), type=kind, durable=True)
+    return RabbitExchange(exchange_of(message), type=StreamExchangeType.TOPIC, durable=True)
 
 
 def work_queue(reader: Service, message: type[Message]) -> RabbitQueue:
@@ -91,10 +100,9 @@ async def declare(channel: AbstractChannel) -> None:
 
     But for the queue of audit: nothing may be told before it is there, and audit may be the last to start.
     """
-    await channel.declare_exchange(COMMANDS, ExchangeType.DIRECT, durable=True)
-    await channel.declare_exchange(EVENTS, ExchangeType.TOPIC, durable=True)
+    for name, kind in EXCHANGES.items():
+        await channel.declare_exchange(name, kind, durable=True)
     for name, arguments in ((RETRY, _RETRY), (PARKED, _PARKED)):
-        exchange = await channel.declare_exchange(name, ExchangeType.FANOUT, durable=True)
         queue = await channel.declare_queue(name, durable=True, arguments=arguments)
-        await queue.bind(exchange)
+        await queue.bind(name, "#")
     await declare_everything(channel, Service.AUDIT)

@@ -7,13 +7,20 @@ import pytest
 from ops.traffic import readers_of, services, traffic
 from shared.contracts.catalogue import COMMANDS, EVENTS
 from shared.contracts.message import Command, Event, Message
-from shared.contracts.readiness import InstanceReported, ReadinessReported
+from shared.contracts.readiness import (
+    InstanceReported,
+    ReadinessReported,
+    ReportAuthReadiness,
+    ReportEnrollmentReadiness,
+    ReportPolicyReadiness,
+)
 from shared.contracts.refusals import RequestRefused
-from shared.contracts.vocabulary import Service
+from shared.contracts.vocabulary import OPERATOR, Service
 from tests.examples import messages
 
 EXAMPLES = messages()
 TOLD_BY_THE_RUNTIME = {RequestRefused, ReadinessReported, InstanceReported}
+ASKED_OF_WHOEVER_READS = {ReportAuthReadiness, ReportPolicyReadiness, ReportEnrollmentReadiness}
 
 every_message = pytest.mark.parametrize("message", EXAMPLES.values(), ids=EXAMPLES.keys())
 every_command = pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS.keys())
@@ -51,7 +58,14 @@ def test_a_command_has_exactly_one_reader_and_it_is_the_one_that_it_is_addressed
 def test_an_event_is_told_by_those_who_may_tell_it_and_by_nobody_else(event: type[Event]) -> None:
     tellers = {service for service in services() if event in traffic(service).made}
 
-    assert tellers == (set() if event in TOLD_BY_THE_RUNTIME else event.by)
+    assert tellers == (set() if event in TOLD_BY_THE_RUNTIME else event.by - {OPERATOR})
+
+
+@every_command
+def test_a_command_is_asked_by_those_who_may_ask_it_and_by_no_other_service(command: type[Command]) -> None:
+    askers = {service for service in services() if command in traffic(service).asks}
+
+    assert askers == (set() if command in ASKED_OF_WHOEVER_READS else command.by - {OPERATOR})
 
 
 @every_event
