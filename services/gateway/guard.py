@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.problems import Answer, Code, Problem
@@ -67,6 +68,8 @@ class Guard:
             refused = self._refused(scope)
             app = self._app if refused is None else self._answer(scope, Problem(refused), None)
             await app(scope, receive_bounded, send_guarded)
+        except ClientDisconnect:
+            _log.info("the client has gone before its request was there")
         except Exception:
             _log.exception("unexpected", path=scope["path"])
             if started:
@@ -75,17 +78,22 @@ class Guard:
 
     def _refused(self, scope: Scope) -> Code | None:
         headers = Headers(scope=scope)
+        if _is_malformed(scope["http_version"], headers):
+            return Code.MALFORMED_HTTP
         if not self._secure and scope["path"] not in _PROBES and not _is_localhost(headers.get("host", "")):
             return Code.NOT_LOCALHOST
-        if scope["method"] in _SAFE:
-            return None
-        if _is_cross_site(headers):
-            return Code.CROSS_SITE
-        if not _length(headers) <= LARGEST_BODY:
-            return Code.TOO_LARGE
-        if scope["path"].startswith("/api/") and _has_another_type(headers):
-            return Code.UNSUPPORTED_MEDIA_TYPE
-        return None
+        return None if scope["method"] in _SAFE else _refused_change(scope, headers)
+
+
+def _refused_change(scope: Scope, headers: Headers) -> Code | None:
+    """What is wrong with a request that may change something."""
+    if _is_cross_site(headers):
+        return Code.CROSS_SITE
+    if not _length(headers) <= LARGEST_BODY:
+        return Code.TOO_LARGE
+    if scope["path"].startswith("/api/") and _has_another_type(headers):
+        return Code.UNSUPPORTED_MEDIA_TYPE
+    return None
 
 
 def _is_localhost(host: str) -> bool:
@@ -108,6 +116,13 @@ def _is_cross_site(headers: Headers) -> bool:
         return site not in {"same-origin", "none"}
     origin = headers.get("origin")
     return origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
+
+
+def _is_malformed(version: str, headers: Headers) -> bool:
+    """Whether this is another HTTP, or a proxy may see it end elsewhere than we do (smuggling; RFC 9112, 6.3)."""
+    if "transfer-encoding" in headers and ("content-length" in headers or version == "1.0"):
+        return True
+    return version not in {"1.0", "1.1"}
 
 
 def _length(headers: Headers) -> float:

@@ -43,7 +43,10 @@ class Code(StrEnum):
     LAST_AUTHENTICATOR = "last_authenticator"
     TOO_MANY_AUTHENTICATORS = "too_many_authenticators"
     NAME_TAKEN = "name_taken"
+    MALFORMED_HTTP = "malformed_http"
+    HEAD_TOO_LARGE = "head_too_large"
     TOO_LARGE = "too_large"
+    TOO_SLOW = "too_slow"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     INVALID_REQUEST = "invalid_request"
     TOO_MANY_ATTEMPTS = "too_many_attempts"
@@ -114,6 +117,15 @@ MEANINGS: Mapping[Code, Meaning] = {
         HTTPStatus.CONFLICT, "Too many authenticators", "There can be five authenticator apps at most."
     ),
     Code.NAME_TAKEN: Meaning(HTTPStatus.CONFLICT, "The name is taken", "Another authenticator app has this name."),
+    Code.MALFORMED_HTTP: Meaning(
+        HTTPStatus.BAD_REQUEST, "Not HTTP", "This is not HTTP as a server can read it.", {"Connection": "close"}
+    ),
+    Code.HEAD_TOO_LARGE: Meaning(
+        HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+        "Head too large",
+        "The address and the headers are larger than anything that is asked for here.",
+    ),
+    Code.TOO_SLOW: Meaning(HTTPStatus.REQUEST_TIMEOUT, "Too slow", "The request did not come to its end in time."),
     Code.TOO_LARGE: Meaning(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Too large", "The body is larger than anything that is asked for here."
     ),

@@ -7,6 +7,8 @@ import argparse
 
 import uvicorn
 
+from shared.runtime.connections import Bounded
+
 _GRACE = 10
 """Seconds that requests in hand are given at a shutdown."""
 _KEEP_ALIVE = 75
@@ -22,6 +24,7 @@ def serve(service: str, host: str, port: int) -> None:
         port=port,
         workers=1,
         loop="uvloop",
+        http=Bounded,
         # By default uvicorn lets whoever comes from this machine say from where he comes; TRUSTED_PROXIES says who may.
         proxy_headers=False,
         access_log=False,
