@@ -87,6 +87,16 @@ def screens() -> None:
 
 
 @app.command()
+def bench(
+    *,
+    quick: Annotated[bool, typer.Option(help="A minute or two, and not to be relied on.")] = False,
+    readme: Annotated[bool, typer.Option(help="Write the table into README.md as well.")] = False,
+) -> None:
+    """Measure how fast it is, on a system that is started for it: five minutes, and nothing else should run."""
+    checks.become("benchmarks", [*(["--quick"] if quick else []), *(["--readme"] if readme else [])])
+
+
+@app.command()
 def lint() -> None:
     """Run the linters and check that generated documents are fresh."""
     _lint()

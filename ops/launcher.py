@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NoReturn
 
+from ops.children import Child
 from ops.demo import accounts
 from ops.directory import read_directory
 from ops.echo import Echo
@@ -57,6 +58,8 @@ def run(state: Path, port: int, directory: Path, environ: Mapping[str, str] = os
             launch.start(ours)
             with announced(state, launch.running):
                 launch.load(directory)
+                if environ.get("BENCHMARK_CHEAP_HASH") == "1":
+                    terminal.say("BENCHMARK_CHEAP_HASH=1: passwords are hashed so cheaply that nothing protects them")
                 terminal.say(f"Wardgate is ready at {launch.running.url}")
                 terminal.show(demo)
                 terminal.show(f"API: {launch.running.url}/api/v1/docs   logs: {state / 'logs'}   stop: Ctrl-C")
@@ -92,6 +95,11 @@ class Launch:
         ]
         self._supervisor = Supervisor([], terminal.say)
         self._echo = Echo(logs, terminal.say)
+
+    @property
+    def processes(self) -> list[Child]:
+        """The services, one process each."""
+        return list(self._services)
 
     def start(self, servers: list[LocalServer]) -> None:
         """Start the services beside the servers, and return when the gateway says that all answer."""

@@ -35,6 +35,8 @@ class Parameters:
 
 
 OWASP = Parameters()
+CHEAP = Parameters(memory=64, passes=1)
+"""Protects nobody: for measuring what a login costs besides its hash."""
 
 
 class Passwords:

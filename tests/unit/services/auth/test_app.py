@@ -1,4 +1,4 @@
-"""Auth without what it needs does not start."""
+"""Auth without what it needs does not start, nor with what would be a danger."""
 
 import pytest
 from pydantic import ValidationError
@@ -42,3 +42,33 @@ def test_there_is_a_thread_for_hashing_at_least(monkeypatch: pytest.MonkeyPatch)
     assert AuthSettings().hashing_threads >= 1
     with pytest.raises(ValidationError):
         AuthSettings(hashing_threads=0)
+
+
+def test_cheap_hashes_are_refused_outside_development(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (ENVIRONMENT | {"BENCHMARK_CHEAP_HASH": "1"}).items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(ValidationError, match="ENVIRONMENT=development only"):
+        AuthSettings()
+
+
+def test_cheap_hashes_are_announced_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dangerous = {"BENCHMARK_CHEAP_HASH": "1", "ENVIRONMENT": "development", "SEALING_PRIVATE_KEY": new_private_key()}
+    for name, value in (ENVIRONMENT | dangerous).items():
+        monkeypatch.setenv(name, value)
+
+    app()
+
+    assert '"level": "warning"' in (said := capsys.readouterr().out)
+    assert "BENCHMARK_CHEAP_HASH=1: passwords are hashed so cheaply" in said
+
+
+@pytest.mark.parametrize("meant", ["true", "yes", "2", ""])
+def test_cheap_hashes_are_chosen_by_a_one_and_nothing_else(meant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (ENVIRONMENT | {"BENCHMARK_CHEAP_HASH": meant, "ENVIRONMENT": "development"}).items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(ValidationError, match="benchmark_cheap_hash"):
+        AuthSettings()
