@@ -1,12 +1,15 @@
 # The same commands as `./wardgate`, for those whose hands type make.
 
-.PHONY: run test lint lock bench
+.PHONY: run test fuzz lint lock bench
 
 run: ## make run [PORT=9000] [DIRECTORY=path.yaml]
 	@./wardgate run $(if $(PORT),--port '$(PORT)') $(if $(DIRECTORY),--directory '$(DIRECTORY)')
 
 test:
 	@./wardgate test
+
+fuzz: ## make fuzz [SECONDS=300]: hostile requests at random, for so long
+	@FUZZ_SECONDS='$(or $(SECONDS),300)' ./wardgate test tests/hostile/test_fuzz.py -s
 
 lint:
 	@./wardgate lint

@@ -34,7 +34,7 @@ def page(openapi: Mapping[str, Any]) -> str:
             f"<style>{_STYLE}</style>\n<main>\n<h1>{escape(info['title'])} API</h1>",
             f"<p>{escape(info['summary'])} JSON in and out, times in UTC, the login in a cookie.",
             'For programs: <a href="openapi.json">the same as OpenAPI</a>.</p>',
-            "<h2>Requests</h2>",
+            f"<h2>Requests</h2>\n<p>{_words(info['description'])}</p>",
             *(part for path, methods in openapi["paths"].items() for part in _path(path, methods)),
             "<h2>Problems</h2>\n<p>Errors are <code>application/problem+json</code> (RFC 9457).</p>",
             _table(

@@ -10,8 +10,8 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import Scope
 
 from shared.runtime.messaging import Unreachable
@@ -19,7 +19,7 @@ from shared.runtime.mongo import PyMongoError
 
 _log = structlog.get_logger(__name__)
 
-_MEDIA_TYPE = "application/problem+json"
+MEDIA_TYPE = "application/problem+json"
 TYPES = "/api/v1/docs#"
 """Where the documentation tells of each code."""
 
@@ -174,46 +174,6 @@ class Problem(HTTPException):
         self.members = members
 
 
-class ProblemView(BaseModel):
-    """A problem (RFC 9457)."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: Code
-
-
-class InvalidField(BaseModel):
-    """One field of a body that is not as asked for."""
-
-    field: str
-    detail: str
-
-
-class InvalidRequestView(ProblemView):
-    """A body that is not of the form that is asked for: what is wrong with which field, and never its value."""
-
-    errors: list[InvalidField]
-
-
-class InvalidCodeView(ProblemView):
-    """A code that was not accepted."""
-
-    clock_skew_seconds: int | None = None
-    """At enrollment only: how far the clock of the app is ahead of ours (behind: negative)."""
-    enrollment_expired: bool | None = None
-    """At enrollment only: the QR code is no longer good; loading the login gives a new one."""
-
-
-_VIEWS: Mapping[Code, type[ProblemView]] = {
-    Code.INVALID_REQUEST: InvalidRequestView,
-    Code.INVALID_CODE: InvalidCodeView,
-}
-
-
 def response(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """A problem as HTTP answers it."""
     meaning = MEANINGS[problem.code]
@@ -228,28 +188,8 @@ def response(problem: Problem, headers: Mapping[str, str] | None = None) -> JSON
         },
         meaning.status,
         {**(problem.headers or {}), **(headers or {})},
-        _MEDIA_TYPE,
+        MEDIA_TYPE,
     )
-
-
-def documented(*codes: Code) -> dict[int | str, dict[str, Any]]:
-    """The problems of an address, as its OpenAPI description names them."""
-    documented: dict[int | str, dict[str, Any]] = {}
-    for code in codes:
-        status = int(MEANINGS[code].status)
-        described = documented.setdefault(status, {"description": ""})
-        described["description"] += f"{'; ' if described['description'] else ''}`{code}`: {MEANINGS[code].title}"
-        described["model"] = _VIEWS.get(code, ProblemView)
-    return documented
-
-
-def described(answers: Mapping[str, dict[str, Any]]) -> None:
-    """Give problems their own media type in an OpenAPI description, which knows one for all answers of an address."""
-    views = {f"#/components/schemas/{view.__name__}" for view in {ProblemView} | set(_VIEWS.values())}
-    for answer in answers.values():
-        content = answer.get("content", {})
-        if content.get("application/json", {}).get("schema", {}).get("$ref") in views:
-            content[_MEDIA_TYPE] = content.pop("application/json")
 
 
 Answer = Callable[[Scope, Problem, Mapping[str, str] | None], Response]
@@ -265,8 +205,13 @@ def install(app: FastAPI, answer: Answer) -> None:
 
     @app.exception_handler(HTTPException)
     async def of_the_framework(request: Request, raised: HTTPException) -> Response:
-        code = _OF_STATUS.get(HTTPStatus(raised.status_code), Code.INTERNAL_ERROR)
-        return answer(request.scope, Problem(code), raised.headers)
+        match _OF_STATUS.get(HTTPStatus(raised.status_code), Code.INTERNAL_ERROR):
+            case Code.INVALID_REQUEST as code:
+                return answer(request.scope, Problem(code, errors=[_NOT_JSON]), None)
+            case Code.METHOD_NOT_ALLOWED as code:
+                return answer(request.scope, Problem(code), {"Allow": ", ".join(_allowed(request))})
+            case code:
+                return answer(request.scope, Problem(code), raised.headers)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
@@ -284,13 +229,28 @@ def install(app: FastAPI, answer: Answer) -> None:
         return answer(request.scope, Problem(Code.UNAVAILABLE), None)
 
 
+def _allowed(request: Request) -> list[str]:
+    """The methods that this address answers. The framework names those of the first route alone that it finds there."""
+    routes = request.app.router.routes
+    return [
+        method
+        for method in ("DELETE", "GET", "PATCH", "POST")
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
+
+
+_NOT_JSON = {"field": "body", "detail": "This is not JSON"}
+
+
 def _invalid_field(found: Mapping[str, Any]) -> dict[str, str]:
     """Name the field. Its value may be a password, and so may be the name of a field that nobody asked for."""
     match found:
         case {"type": "extra_forbidden"}:
             return {"field": "body", "detail": "There is a field that is not asked for"}
         case {"type": "json_invalid"}:
-            return {"field": "body", "detail": "This is not JSON"}
+            return _NOT_JSON
+        case {"loc": ("path", str(name))}:
+            return {"field": name, "detail": "This is not an id"}
         case {"loc": ("body", str(name), *_), "msg": str(detail)}:
             return {"field": name, "detail": detail}
         case _:

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import HTMLResponse
 
-from services.gateway import docs, problems
+from services.gateway import docs, openapi, problems
 from services.gateway.account import Account
 from services.gateway.addresses import Addresses, Network
 from services.gateway.conversation import Conversation
@@ -33,14 +33,17 @@ _API = "/api/v1"
 
 
 class Web(FastAPI):
-    """FastAPI, with problems described in the media type that they have."""
+    """FastAPI, with problems described in the media type that they have, and cookies where they are asked for."""
+
+    def __init__(self, cookies: Cookies, **told: Any) -> None:
+        """Describe these cookies."""
+        super().__init__(**told)
+        self._cookies = cookies
 
     def openapi(self) -> dict[str, Any]:
         """The description of the API."""
         if self.openapi_schema is None:
-            described = super().openapi()
-            for operation in (o for methods in described["paths"].values() for o in methods.values()):
-                problems.described(operation["responses"])
+            openapi.completed(super().openapi(), self._cookies)
         return super().openapi()
 
 
@@ -63,10 +66,13 @@ def web(
     lifespan: Callable[[Any], AbstractAsyncContextManager[None]] | None = None,
 ) -> FastAPI:
     """The gateway as HTTP has it."""
+    cookies = Cookies(secure=site.secure)
     app = Web(
+        cookies,
         title="Wardgate",
         version="1",
         summary="Sign in with a password, and a second factor where an account enforces one.",
+        description=openapi.ANYWHERE,
         openapi_url=f"{_API}/openapi.json",
         docs_url=None,
         redoc_url=None,
@@ -78,7 +84,7 @@ def web(
     app.add_middleware(Guard, secure=site.secure, answer=answers.problem)
     app.add_middleware(Addresses, trusted=site.trusted_proxies)
 
-    entry, account = Entry(conversation, Cookies(secure=site.secure)), Account(conversation)
+    entry, account = Entry(conversation, cookies), Account(conversation)
     api = APIRouter(prefix=_API)
     api.include_router(login.routes(entry))
     api.include_router(session.routes(entry, account))

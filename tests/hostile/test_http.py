@@ -75,7 +75,7 @@ async def test_what_is_not_http_is_refused_and_nothing_behind_it_is_read(port: i
     async with Line.to(port) as line:
         await line.say(said + smuggled)
         answer = await line.answer()
-        await line.end(within=2)
+        await line.end(within=10)
 
     assert (answer.status, answer.code) == (400, Code.MALFORMED_HTTP)
     assert answer.headers["connection"].lower() == "close"
@@ -93,7 +93,7 @@ async def test_a_head_that_is_too_large_is_not_read_to_its_end(port: int, said: 
     async with Line.to(port) as line:
         await line.say(said[: 2**15])  # the rest would be cut off with the connection, and perhaps the answer with it
         answer = await line.answer()
-        await line.end(within=2)
+        await line.end(within=10)
 
     assert (answer.status, answer.code) == (431, Code.HEAD_TOO_LARGE)
 

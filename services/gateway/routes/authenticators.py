@@ -16,7 +16,8 @@ from services.gateway.forms import (
     NewRecoveryCodesView,
     RecoveryCodesView,
 )
-from services.gateway.problems import Code, documented
+from services.gateway.openapi import documented
+from services.gateway.problems import Code
 
 IN_A_SESSION = (Code.NO_SESSION, Code.STEP_UP_REQUIRED, Code.ACCESS_DENIED, Code.UNAVAILABLE)
 _CHANGING = (*IN_A_SESSION, Code.CROSS_SITE)

@@ -7,8 +7,9 @@ from fastapi.responses import RedirectResponse
 
 from services.gateway import problems
 from services.gateway.entry import Entry
+from services.gateway.openapi import documented
 from services.gateway.pages.destinations import Destinations
-from services.gateway.problems import Code, Problem, documented
+from services.gateway.problems import Code, Problem
 from services.gateway.sessions import Session
 
 _NOT_SIGNED_IN = frozenset({Code.NO_SESSION, Code.STEP_UP_REQUIRED})

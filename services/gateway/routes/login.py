@@ -7,7 +7,8 @@ from fastapi import APIRouter, Body, Request, Response, status
 from services.gateway.conversation import Challenged, Enrolling, Granted
 from services.gateway.entry import Entry
 from services.gateway.forms import ConfirmationForm, FlowView, LoginForm, OtpForm
-from services.gateway.problems import Code, documented
+from services.gateway.openapi import documented
+from services.gateway.problems import Code
 
 _EVERYWHERE = (Code.CROSS_SITE, Code.UNAVAILABLE)
 _WITH_A_BODY = (*_EVERYWHERE, Code.TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE, Code.INVALID_REQUEST)

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Body, Request, Response, status
 from services.gateway.account import Account
 from services.gateway.entry import Entry
 from services.gateway.forms import OtpForm, RenewedSessionView, SessionView
-from services.gateway.problems import Code, documented
+from services.gateway.openapi import documented
+from services.gateway.problems import Code
 
 
 def routes(entry: Entry, account: Account) -> APIRouter:

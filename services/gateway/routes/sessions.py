@@ -6,7 +6,8 @@ from fastapi import APIRouter, Request, status
 
 from services.gateway.entry import Entry
 from services.gateway.forms import OpenSessionView
-from services.gateway.problems import Code, Problem, documented
+from services.gateway.openapi import documented
+from services.gateway.problems import Code, Problem
 
 
 def routes(entry: Entry) -> APIRouter:

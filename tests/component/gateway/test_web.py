@@ -63,8 +63,17 @@ async def test_what_is_not_json_is_invalid_and_not_echoed(
     response = await browser.post(LOGIN, content=body, headers={"content-type": "application/json"})
 
     assert problem(response) == (422, "invalid_request")
+    assert [error["field"] for error in response.json()["errors"]] == ["body"]
     assert CANARY not in response.text
     assert CANARY not in repr(logs)
+
+
+async def test_what_is_no_id_is_named_and_not_echoed(browser: httpx.AsyncClient) -> None:
+    response = await browser.delete(f"/api/v1/authenticators/{CANARY}")
+
+    assert problem(response) == (422, "invalid_request")
+    assert [error["field"] for error in response.json()["errors"]] == ["authenticator_id"]
+    assert CANARY not in response.text
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", None])
@@ -113,7 +122,7 @@ async def test_what_is_not_there_is_a_problem_too(
     response = await browser.put(path, json={})
 
     assert problem(response) == (status, code)
-    assert ("allow" in response.headers) == (status == 405)
+    assert response.headers.get("allow") == ("DELETE, GET, POST" if status == 405 else None)
 
 
 async def test_a_mistake_of_ours_is_logged_and_not_shown(world: World, log_in: Login, logs: list[Any]) -> None:
@@ -218,6 +227,19 @@ async def test_the_api_is_described_for_programs(browser: httpx.AsyncClient) -> 
             for status, answer in operation["responses"].items():
                 if status >= "400" and "model" not in answer and "Readiness" not in str(answer):
                     assert list(answer["content"]) == ["application/problem+json"]
+
+
+async def test_the_description_says_where_a_cookie_is_needed(world: World) -> None:
+    described = world.app(cookie_secure=False).openapi()
+
+    def needed(method: str, path: str) -> list[dict[str, list[str]]]:
+        found: list[dict[str, list[str]]] = described["paths"][path][method]["security"]
+        return found
+
+    assert described["components"]["securitySchemes"]["session"]["name"] == "wardgate_session"
+    assert needed("get", "/api/v1/session") == needed("post", "/api/v1/authenticators") == [{"session": []}]
+    assert needed("post", f"{LOGIN}/otp") == [{"login": []}]
+    assert needed("post", LOGIN) == needed("delete", "/api/v1/session") == []
 
 
 async def test_the_documentation_is_one_page_that_needs_nothing_from_elsewhere(browser: httpx.AsyncClient) -> None:
