@@ -7,6 +7,7 @@ from services.gateway.conversation import Conversation, Lifetimes
 from services.gateway.failures import Failures
 from services.gateway.flows import Flows
 from services.gateway.handlers import handlers
+from services.gateway.hurry import Hurried
 from services.gateway.pages.destinations import Destinations
 from services.gateway.portal import Stores
 from services.gateway.sessions import Sessions
@@ -31,7 +32,7 @@ def app() -> FastAPI:
     sessions = Sessions(runtime.database, now, settings.session_idle)
     failures = Failures(runtime.database, now, settings.failures_per_address, settings.failures_within)
     conversation = Conversation(
-        runtime.caller(settings.patience),
+        Hurried(runtime.caller(settings.patience), settings.patience),
         Sealer(settings.sealing_public_keys),
         Opener(Service.GATEWAY, settings.sealing_private_key.get_secret_value().split(",")),
         flows,

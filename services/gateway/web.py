@@ -15,6 +15,7 @@ from services.gateway.conversation import Conversation
 from services.gateway.cookies import Cookies
 from services.gateway.entry import Entry
 from services.gateway.guard import Guard
+from services.gateway.hurry import Hurry
 from services.gateway.pages.answers import Answers
 from services.gateway.pages.destinations import Destinations
 from services.gateway.pages.rendering import pages
@@ -81,6 +82,7 @@ def web(
     )
     answers = Answers(pages(), site.destinations, secure=site.secure)
     problems.install(app, answers.problem)
+    app.add_middleware(Hurry)
     app.add_middleware(Guard, secure=site.secure, answer=answers.problem)
     app.add_middleware(Addresses, trusted=site.trusted_proxies)
 

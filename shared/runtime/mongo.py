@@ -5,7 +5,7 @@ its socket away: `timeoutMS` bounds it in the driver.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from typing import Any, Literal, Protocol
 
 import pymongo
@@ -22,11 +22,17 @@ __all__ = [
     "Mongo",
     "PyMongoError",
     "UpdateOne",
+    "within",
 ]
 
 Document = dict[str, Any]
 
 TIMEOUT_MS = 5_000
+
+
+def within(seconds: float) -> AbstractContextManager[None]:
+    """Bound all calls that are made inside together, instead of each to `TIMEOUT_MS`."""
+    return pymongo.timeout(seconds)
 
 
 class Cursor(Protocol):
