@@ -156,6 +156,10 @@ ENVELOPE: Document = {
         "properties": {
             "x-message-id": {"type": "string", "format": "uuid", "description": "The id in the body, once more."},
             "x-deadline": {"type": "integer", "description": "Milliseconds since 1970, after which nobody waits."},
+            "x-begin-by": {
+                "type": "integer",
+                "description": "Of a command: milliseconds since 1970, after which its answer would come too late.",
+            },
             "x-attempt": {"type": "string", "description": "Which question of the caller is being answered."},
             "traceparent": {"type": "string", "description": "W3C Trace Context, where the request is traced."},
             "CC": {

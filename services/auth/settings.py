@@ -11,6 +11,9 @@ from shared.runtime.settings import Environment, Keyholder
 class AuthSettings(Keyholder):
     """Settings of auth."""
 
+    prefetch: int = 16
+    """Fewer than elsewhere: a password in hand waits for a core and can go to no other instance. In the queue it can,
+    and is dropped there when its answer would come too late."""
     hashing_threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     """Passwords that are hashed at a time: one for each core. Fewer where a container has not all of them."""
     benchmark_cheap_hash: Literal["0", "1"] = "0"

@@ -24,6 +24,14 @@ from shared.runtime.own_queue import OwnQueue
 
 _log = structlog.get_logger(__name__)
 
+_BEGUN_WITHIN = 0.75
+"""The part of the patience within which a command must have been taken up.
+
+Where more is asked than can be done, each command waits in its queue until it is all but late; then all the work is
+for answers that come too late, and whoever asks again keeps it so. What is dropped early enough leaves time for the
+others.
+"""
+
 _seconds = cache(ANSWER_SECONDS.labels)
 
 
@@ -91,8 +99,9 @@ class Caller:
         future: asyncio.Future[Event | Unreachable] = asyncio.get_running_loop().create_future()
         self._waiting[correlation_id, attempt] = future
         WAITING.set(len(self._waiting))
-        deadline = self._clock() + patience
-        envelope = Envelope(correlation_id, None, reply_to, attempt, deadline, tracing.traceparent())
+        asked = self._clock()
+        begin_by = asked + patience * _BEGUN_WITHIN
+        envelope = Envelope(correlation_id, None, reply_to, attempt, asked + patience, tracing.traceparent(), begin_by)
         try:
             async with asyncio.timeout(patience.total_seconds()):
                 await self._messenger.send(Letter.of(command, envelope))

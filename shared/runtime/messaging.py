@@ -38,6 +38,8 @@ def _is_of_transport(error: Exception) -> bool:
     return isinstance(error, TransportError) or type(error) is Exception
 
 
+BEGIN_BY = "x-begin-by"
+
 TRACEPARENT = "traceparent"
 """The header of W3C Trace Context, here as over HTTP."""
 
@@ -58,27 +60,40 @@ class Envelope:
     deadline: datetime | None = None
     traceparent: str | None = None
     """Where in a trace the message was sent, if it is traced."""
+    begin_by: datetime | None = None
+    """Until when a command must be taken up, for what follows from it to come in time: events do not carry it on."""
 
     @classmethod
     def of(cls, properties: Any, headers: Mapping[str, Any]) -> Self:
         """Read the envelope of a message. Raises `ValueError` for one that no service of ours wrote."""
-        deadline = headers.get("x-deadline")
+        deadline, begin_by = headers.get("x-deadline"), headers.get(BEGIN_BY)
         attempt = headers.get("x-attempt")
         traceparent = headers.get(TRACEPARENT)
-        if not isinstance(deadline, int | None) or not isinstance(attempt, str | None):
-            raise ValueError("headers of another form")  # noqa: TRY004 - malformed input, not a mistake of the caller
+        times_are_times = isinstance(deadline, int | None) and isinstance(begin_by, int | None)
+        if not times_are_times or not isinstance(attempt, str | None):
+            raise ValueError("headers of another form")
         return cls(
             correlation_id=properties.correlation_id or "",
             cause=MessageId(UUID(str(headers.get("x-message-id")))),
             reply_to=properties.reply_to or None,
             attempt=attempt,
-            deadline=None if deadline is None else datetime.fromtimestamp(deadline / 1000, UTC),
+            deadline=_moment(deadline),
             traceparent=traceparent if isinstance(traceparent, str) else None,
+            begin_by=_moment(begin_by),
         )
 
     def is_late(self, now: datetime) -> bool:
-        """Whether nobody waits for the answer any more."""
-        return self.deadline is not None and now >= self.deadline
+        """Whether nobody waits for the answer any more, or will when there is one."""
+        last = self.begin_by or self.deadline
+        return last is not None and now >= last
+
+
+def _moment(milliseconds: int | None) -> datetime | None:
+    return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
 
 
 _NOWHERE = Envelope(correlation_id="")
@@ -113,7 +128,9 @@ class Letter:
         """Write a message in its conversation. An answer is copied to the caller's reply queue by the broker (`CC`)."""
         headers: dict[str, Any] = {"x-message-id": str(message.id)}
         if envelope.deadline is not None:
-            headers["x-deadline"] = int(envelope.deadline.timestamp() * 1000)
+            headers["x-deadline"] = _milliseconds(envelope.deadline)
+        if envelope.begin_by is not None and isinstance(message, Command):
+            headers[BEGIN_BY] = _milliseconds(envelope.begin_by)
         if envelope.attempt is not None:
             headers["x-attempt"] = envelope.attempt
         if envelope.traceparent is not None:

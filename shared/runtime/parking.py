@@ -7,12 +7,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from shared.runtime import topology
-from shared.runtime.messaging import TRACEPARENT, Letter
+from shared.runtime.messaging import BEGIN_BY, TRACEPARENT, Letter
 
 TOPIC = "x-topic"
 """The header that says what an event is, where it went through a queue of all events and its routing key is lost."""
 
-_OWN_HEADERS = ("x-message-id", "x-deadline", "x-attempt", TRACEPARENT, TOPIC)
+_OWN_HEADERS = ("x-message-id", "x-deadline", BEGIN_BY, "x-attempt", TRACEPARENT, TOPIC)
 """What goes on with a message that is retried or parked. `CC` does not, or the broker would copy it again."""
 
 

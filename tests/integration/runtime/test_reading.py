@@ -215,6 +215,24 @@ async def test_a_message_that_nobody_waits_for_any_more_is_counted_and_not_handl
     assert await broker.count(QUEUE) == 0
 
 
+async def test_a_command_whose_answer_would_come_too_late_is_not_begun(broker: Broker, settings: Keyholder) -> None:
+    handled: list[str] = []
+
+    async def note(command: VerifyPassword) -> OtpRequired:
+        handled.append(command.username)
+        return answer(command)
+
+    before, soon = counted(VerifyPassword.topic, "late"), now() + timedelta(seconds=8)
+    async with serving(auth(note), settings=settings), broker.hearing(OtpRequired.topic) as heard:
+        await broker.send(question("all but late"), Envelope(FLOW, deadline=soon, begin_by=now()))
+        await broker.send(question("in time"), Envelope(FLOW, deadline=soon, begin_by=soon))
+        told = await heard.next()
+
+    assert handled == ["in time"]
+    assert counted(VerifyPassword.topic, "late") == before + 1
+    assert "x-begin-by" not in told.headers, "what follows from a command has until the deadline"
+
+
 async def test_a_kept_event_is_heard_however_late_it_is(broker: Broker, settings: Keyholder) -> None:
     heard = asyncio.Queue[MessageId]()
     router = Router(Service.GATEWAY)
