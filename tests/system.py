@@ -203,12 +203,16 @@ class Systems:
         self._state = state
         self._stack = AsyncExitStack()
         self._running: System | None = None
+        self._so: tuple[int, dict[str, str]] = (0, {})
 
-    async def running(self) -> System:
-        """The system, started if it does not run."""
+    async def running(self, *, instances: int = 2, **settings: str) -> System:
+        """The system, started if it does not run so."""
+        if self._so != (instances, settings):
+            await self.stop()
         if self._running is None:
-            starting = System.running(self._servers, self._keys, self._state)
+            starting = System.running(self._servers, self._keys, self._state, instances=instances, **settings)
             self._running = await self._stack.enter_async_context(starting)
+            self._so = (instances, settings)
         return self._running
 
     async def stop(self) -> None:

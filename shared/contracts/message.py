@@ -24,7 +24,17 @@ class Message(BaseModel):
     by: ClassVar[frozenset[str]] = frozenset()
     """Who may publish it: services, or the operator. The broker holds them to it, and so does every reader."""
 
+    largest: ClassVar[int] = 4 * 1024 * 1024
+    """Bytes that a reader takes of one: what MongoDB can be trusted to take as a document, whose limit is 16 MiB."""
+
     id: MessageId = Field(default_factory=_new_id)
+
+    @classmethod
+    def read(cls, body: bytes) -> Self:
+        """The message in these bytes. Raises `ValueError` for what is none of this kind."""
+        if len(body) > cls.largest:
+            raise ValueError("too large")
+        return cls.model_validate_json(body)
 
 
 class Command(Message):

@@ -37,8 +37,6 @@ MOST = 500
 """Events in a batch. Twice as many are in the hands of an instance: one batch arrives while another is seen to."""
 _LINGER = 0.2
 """Seconds that the first event of a batch waits for others."""
-_LARGEST = 4 * 1024 * 1024
-"""Bytes of an event that MongoDB can be trusted to take as a document, whose limit is 16 MiB."""
 _BROKER_TIMEOUT = 5.0
 _PAUSE = 1.0
 """Seconds between two tries to read the queue."""
@@ -233,22 +231,23 @@ async def _next(arrived: "asyncio.Queue[DeliveredMessage | None]") -> list[Deliv
 def _event(delivered: DeliveredMessage) -> Event:
     """The event in a message. Raises `ValueError` for what is none, or of a kind that is not known here."""
     kind = EVENTS.get(_topic(delivered))
-    if kind is None or len(delivered.body) > _LARGEST:
+    if kind is None:
         raise _Unreadable
-    event = kind.model_validate_json(delivered.body)
+    event = kind.read(delivered.body)
     if "id" not in event.model_fields_set:  # it would be given another one each time that it comes
         raise _Unreadable
     return event
 
 
 def _topic(delivered: DeliveredMessage) -> str:
-    """What a message is about: its routing key, but for one that was parked and is sent to this queue again."""
-    headers = _headers(delivered)
-    died = headers.get("x-death")
-    if isinstance(topic := headers.get(TOPIC), str):
-        return topic
-    if isinstance(died, list) and died and isinstance(died[0], dict) and died[0].get("routing-keys"):
-        return str(died[0]["routing-keys"][0])
+    """What a message is about: its routing key, but for one that was parked and is sent to this queue again.
+
+    Who tells an event could else say in a header that it is another one, which he may not tell.
+    """
+    if delivered.exchange != topology.EVENTS:
+        match _headers(delivered):
+            case {"x-topic": str(topic)} | {"x-death": [{"routing-keys": [str(topic), *_]}, *_]}:
+                return topic
     return delivered.routing_key or ""
 
 

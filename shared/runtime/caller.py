@@ -12,7 +12,6 @@ from uuid import uuid4
 
 import structlog
 from aio_pika.abc import AbstractIncomingMessage
-from pydantic import ValidationError
 
 from shared.contracts.catalogue import ANSWERS
 from shared.contracts.message import Command, Event
@@ -21,6 +20,7 @@ from shared.runtime.clock import Clock
 from shared.runtime.messaging import Envelope, Letter, RabbitMessenger, Unreachable
 from shared.runtime.metrics import ANSWER_SECONDS, LATE_ANSWERS, UNANSWERED, WAITING
 from shared.runtime.own_queue import OwnQueue
+from shared.runtime.parking import wrong_fields
 
 _log = structlog.get_logger(__name__)
 
@@ -130,6 +130,6 @@ class Caller:
             _log.error("an answer of an unknown kind", topic=incoming.routing_key)
         else:
             try:
-                waiting.set_result(kind.model_validate_json(incoming.body))
-            except ValidationError as error:
-                _log.error("malformed answer", topic=incoming.routing_key, errors=error.error_count())
+                waiting.set_result(kind.read(incoming.body))
+            except ValueError as error:
+                _log.error("malformed answer", topic=incoming.routing_key, fields=wrong_fields(error))

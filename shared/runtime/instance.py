@@ -52,7 +52,7 @@ class Instance:
     async def _asked(self, incoming: AbstractIncomingMessage) -> None:
         try:
             envelope = Envelope.of(incoming, incoming.headers)
-            asked = StatusAsked.model_validate_json(incoming.body)
+            asked = StatusAsked.read(incoming.body)
         except ValueError as error:
             _log.error("malformed question", topic=StatusAsked.topic, error=type(error).__name__)
             return

@@ -51,11 +51,14 @@ def configure(service: str, level: str) -> None:
     structlog.contextvars.bind_contextvars(service=service)
 
 
+_MONGODB_QUOTES = (", full error", " dup key")
+"""Behind these words MongoDB's errors name keys, and the whole operation that failed."""
+
 _transformed = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 
 
 def traces(exc_info: structlog.typing.ExcInfo) -> list[dict[str, Any]]:
-    """An exception and its causes, without local variables and without the input that pydantic quotes.
+    """An exception and its causes, without local variables and without what pydantic and MongoDB quote.
 
     A frame of a handler holds opened secrets, and a stored document that cannot be read holds a password's hash.
     """
@@ -64,8 +67,14 @@ def traces(exc_info: structlog.typing.ExcInfo) -> list[dict[str, Any]]:
 
 def _without_input(trace: dict[str, Any]) -> dict[str, Any]:
     within = [[_without_input(each) for each in traces] for traces in trace.get("exceptions", ())]
-    if trace["exc_type"] != ValidationError.__name__:
-        return trace | {"exceptions": within}
-    # pydantic writes what it read only into the indented lines, below the name of each field.
-    kept = [line for line in trace["exc_value"].splitlines() if not line.startswith(" ")]
-    return trace | {"exceptions": within, "exc_value": "\n".join(kept)}
+    return trace | {"exceptions": within, "exc_value": _without_quotes(trace["exc_type"], trace["exc_value"])}
+
+
+def _without_quotes(kind: str, said: str) -> str:
+    """What an error says, up to where it begins to quote."""
+    if kind == ValidationError.__name__:
+        # pydantic writes what it read only into the indented lines, below the name of each field.
+        return "\n".join(line for line in said.splitlines() if not line.startswith(" "))
+    for quotes in _MONGODB_QUOTES:
+        said = said.partition(quotes)[0]
+    return said

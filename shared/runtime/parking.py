@@ -40,7 +40,7 @@ def own(headers: Mapping[str, Any]) -> dict[str, Any]:
     return {name: headers[name] for name in _OWN_HEADERS if name in headers}
 
 
-def wrong_fields(error: ValueError) -> str:
+def wrong_fields(error: Exception) -> str:
     """The names of the fields that are wrong. The values may be secrets and are not looked at."""
     if not isinstance(error, ValidationError):
         return type(error).__name__

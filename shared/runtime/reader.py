@@ -73,7 +73,7 @@ class Reader:
     async def _outcome(self, incoming: RabbitMessage) -> Outcome:
         try:
             envelope = Envelope.of(incoming.raw_message, incoming.headers)
-            message = self._kind.model_validate_json(incoming.body)
+            message = self._kind.read(incoming.body)
         except ValueError as error:
             return await self._malformed(incoming, error)
         if envelope.is_late(self._clock()) and not (isinstance(message, Event) and message.kept):
@@ -91,7 +91,7 @@ class Reader:
         except Refused as refusal:
             await self._refuse(refusal, message, envelope)
             return Outcome.REFUSED
-        except SealBroken as error:
+        except (SealBroken, OverflowError) as error:  # or a number that no database takes
             return await self._malformed(incoming, error)
         except Unreachable:
             raise
@@ -113,7 +113,7 @@ class Reader:
         await self._messenger.send(Letter.telling(answer))
         count_told(answer)
 
-    async def _malformed(self, incoming: RabbitMessage, error: ValueError) -> Outcome:
+    async def _malformed(self, incoming: RabbitMessage, error: Exception) -> Outcome:
         """Park it with the names of the fields that are wrong."""
         fields = wrong_fields(error)
         _log.error("malformed message is parked", queue=self._queue, fields=fields)
@@ -122,7 +122,7 @@ class Reader:
 
     async def _fault(self, incoming: RabbitMessage, fault: Exception) -> Outcome:
         counted = incoming.headers.get("x-retries")
-        retries = counted if isinstance(counted, int) else 0
+        retries = max(0, counted) if isinstance(counted, int) else 0
         _log.error("fault", queue=self._queue, retries=retries, fault=type(fault).__name__, exc_info=fault)
         if retries >= self._retry_limit:
             await self._park(incoming, "fault", type(fault).__name__)

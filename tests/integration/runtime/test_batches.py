@@ -3,6 +3,7 @@
 import asyncio
 import io
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -10,6 +11,7 @@ from pydantic import SecretStr
 
 from shared.contracts.auth import LoginFailed
 from shared.contracts.message import Event
+from shared.contracts.policy import AccessGranted
 from shared.contracts.vocabulary import FlowId, LoginFailure, Service
 from shared.runtime.messaging import Envelope, Letter
 from shared.runtime.mongo import PyMongoError
@@ -22,6 +24,7 @@ from tests.servers import MortalBroker
 from tests.serving import serving
 
 CANARY = "canary-90c41d"
+ID = {"x-message-id": str(uuid4())}
 QUEUE, _ = everything_queue(Service.AUDIT)
 
 Handle = Callable[[Sequence[Event]], Awaitable[None]]
@@ -114,6 +117,28 @@ async def test_a_malformed_event_is_parked_at_once_and_those_beside_it_are_seen_
     assert found.headers["x-topic"] == topic
     assert CANARY not in log.getvalue()
     assert await broker.count(QUEUE) == 0
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"x-topic": AccessGranted.topic},
+        {"x-death": [{"routing-keys": [AccessGranted.topic]}]},
+        {"x-death": [{"routing-keys": 7}]},
+    ],
+    ids=["a topic", "a death", "a death that is none"],
+)
+async def test_no_header_makes_an_event_another_than_it_was_told_as(
+    broker: Broker, settings: Keyholder, headers: dict[str, Any]
+) -> None:
+    trail = Trail()
+    told = failed()
+
+    async with serving(audit(trail.hear), settings=settings):
+        await broker.put(EVENTS, told.topic, told.model_dump_json().encode(), headers=ID | headers)
+        await trail.has_heard(1)
+
+    assert trail.events == [told]
 
 
 async def test_while_the_database_is_away_events_wait_and_are_not_tried_in_haste(

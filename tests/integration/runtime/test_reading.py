@@ -60,11 +60,12 @@ async def never(_: VerifyPassword) -> None:
         (f'{{"flow_id": "{CANARY}", "username": ["{CANARY}"]}}'.encode(), ID, "username, password"),
         (f'["{CANARY}"]'.encode(), ID, "body"),
         (b"\xff\xfe" + CANARY.encode(), ID, "body"),
+        (question(CANARY).model_dump_json().encode() + b" " * VerifyPassword.largest, ID, "ValueError"),
         (question(CANARY).model_dump_json().encode(), {}, "ValueError"),
         (question(CANARY).model_dump_json().encode(), {"x-message-id": CANARY}, "ValueError"),
         (question(CANARY).model_dump_json().encode(), ID | {"x-deadline": CANARY}, "ValueError"),
     ],
-    ids=["no JSON", "other fields", "another shape", "no text", "no id", "another id", "another deadline"],
+    ids=["no JSON", "other fields", "another shape", "no text", "too large", "no id", "another id", "another deadline"],
 )
 async def test_a_malformed_message_is_parked_at_once_and_what_it_says_is_in_no_log(  # noqa: PLR0913, PLR0917 - three are the example
     broker: Broker,
@@ -139,6 +140,32 @@ async def test_a_fault_that_does_not_end_is_parked_after_the_limit(
     assert "ZeroDivisionError" in log.getvalue()
     assert CANARY not in log.getvalue()
     assert await broker.count(QUEUE) == await broker.count(RETRY) == 0
+
+
+async def test_no_header_makes_a_message_come_again_for_ever(broker: Broker, settings: Keyholder) -> None:
+    async def faulty(_: VerifyPassword) -> None:
+        raise ZeroDivisionError
+
+    once_more = settings.model_copy(update={"retry_limit": 1})
+    body = question().model_dump_json().encode()
+    async with serving(auth(faulty), settings=once_more), broker.hearing(exchange=PARKED) as parked:
+        await broker.put(COMMANDS, VerifyPassword.topic, body, headers=ID | {"x-retries": -(2**63)})
+        found = await parked.next()
+
+    assert found.headers["x-parked-reason"] == "fault"
+
+
+async def test_a_number_that_no_database_takes_is_malformed_and_not_tried_again(
+    broker: Broker, settings: Keyholder
+) -> None:
+    async def keep(_: VerifyPassword) -> None:
+        raise OverflowError
+
+    async with serving(auth(keep), settings=settings), broker.hearing(exchange=PARKED) as parked:
+        await broker.send(question())
+        found = await parked.next()
+
+    assert (found.headers["x-parked-reason"], found.headers["x-parked-detail"]) == ("malformed", "OverflowError")
 
 
 async def test_no_message_is_lost_between_the_retries(broker: Broker, settings: Keyholder) -> None:

@@ -4,7 +4,9 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import pytest
 from pydantic import TypeAdapter
+from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, WriteError
 
 from shared.runtime.logs import traces
 
@@ -73,3 +75,21 @@ def test_no_local_variable_is_written() -> None:
     assert CANARY not in written
     assert "ZeroDivisionError" in written
     assert "divide" in written
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        DuplicateKeyError(f'E11000 duplicate key error collection: a.b index: _id_ dup key: {{ _id: "{CANARY}" }}'),
+        BulkWriteError({"writeErrors": [{"code": 11000, "op": {"q": {"_id": CANARY}}}]}),
+        WriteError("something is wrong", 2, {"op": CANARY}),
+    ],
+)
+def test_what_mongodb_quotes_is_not_written(error: OperationFailure) -> None:
+    def write() -> None:
+        raise error
+
+    written = raised(write)
+
+    assert CANARY not in written
+    assert type(error).__name__ in written
