@@ -31,7 +31,10 @@ class Hurry:
         self._longest = longest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the request through."""
+        """Let the request through. What lives as long as the application, readers of queues say, is not hurried."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
         token = _ends.set(time.monotonic() + self._longest)
         try:
             with mongo.within(self._longest):

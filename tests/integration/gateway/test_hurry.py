@@ -95,3 +95,16 @@ async def test_what_was_spent_before_is_not_waited_for_an_answer() -> None:
     in_a_hurry, brief, unhurried, as_brief = silent.waited
     assert timedelta(seconds=2.9) < in_a_hurry <= timedelta(seconds=3)
     assert (brief, unhurried, as_brief) == (timedelta(seconds=2), timedelta(seconds=8), timedelta(seconds=2))
+
+
+async def test_what_lives_as_long_as_the_application_is_not_hurried(mongo: Mongo) -> None:
+    silent = Silent()
+
+    async def live(*_: object) -> None:
+        await mongo.ping()
+        with pytest.raises(Unreachable):
+            await Hurried(silent, timedelta(seconds=8)).ask(ASKED, FLOW)
+
+    await Hurry(live, longest=0.0)({"type": "lifespan"}, live, live)  # type: ignore[arg-type] # nothing is received or sent
+
+    assert silent.waited == [timedelta(seconds=8)]
