@@ -15,6 +15,7 @@ from shared.runtime.connections import Bounded, Bounds
 from tests.component.gateway.conftest import World
 from tests.keys import Keys
 from tests.rawhttp import Line, serving_http
+from tests.system import System
 
 HEAD = b"POST /api/v1/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 GET = b"GET /api/v1/session HTTP/1.1\r\nHost: localhost\r\n"
@@ -151,3 +152,24 @@ async def test_whoever_is_being_answered_is_not_hung_up_on_to_make_room(keys: Ke
 @pytest.mark.parametrize("code", [Code.TOO_SLOW, Code.HEAD_TOO_LARGE, Code.MALFORMED_HTTP])
 async def test_what_the_server_refuses_by_itself_is_documented_like_all_problems(code: Code) -> None:
     assert MEANINGS[code].status in {400, 408, 431}
+
+
+async def test_services_are_started_with_these_bounds(target: System) -> None:
+    ports = [int(instance.url.rpartition(":")[2]) for instance in target.instances]
+
+    async def hangs_up(port: int) -> None:
+        async with Line.to(port) as line:
+            await line.end(within=2 * Bounds.head)
+
+    async def refuses(port: int) -> int:
+        async with Line.to(port) as line:
+            dripping = asyncio.create_task(line.drip(itertools.chain([GET], itertools.cycle([b"X: y\r\n"])), 0.5))
+            said = await line.answer(within=2 * Bounds.head)
+            await dripping
+            return said.status
+
+    silent = [hangs_up(port) for port in ports]
+    dripping = [refuses(port) for port in ports]
+    _, refused = await asyncio.gather(asyncio.gather(*silent), asyncio.gather(*dripping))
+
+    assert set(refused) == {408}
