@@ -52,8 +52,7 @@ def run(
 @app.command("import")
 def import_(file: Annotated[Path, typer.Argument(help="A directory file.")]) -> None:
     """Load accounts and users into the running system; the same file twice changes nothing."""
-    running = find(STATE)
-    summary = asyncio.run(import_directory(file, running.rabbitmq_url, running.public_keys, typer.echo))
+    summary = asyncio.run(import_directory(file, find(STATE), typer.echo))
     typer.echo(
         f"accounts: {summary.tenants_created:,} new, {summary.tenants_changed:,} changed; "
         f"users: {summary.users_created:,} new, {summary.users_changed:,} changed; "
@@ -64,7 +63,7 @@ def import_(file: Annotated[Path, typer.Argument(help="A directory file.")]) -> 
 @app.command()
 def unlock(username: Annotated[str, typer.Argument(help="Who failed too often.")]) -> None:
     """Take passwords and codes from a user again, whatever has failed before."""
-    unlocked = asyncio.run(unlock_user(username, find(STATE).rabbitmq_url))
+    unlocked = asyncio.run(unlock_user(username, find(STATE)))
     typer.echo(
         f"{printable(username)} ({unlocked.tenant_id}) is unlocked: no failure at passwords or codes is remembered"
     )

@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from ops.directory import Directory, DirectoryError, DirectoryUser, read_directory
 from ops.forms import Finding
+from ops.running import Running
 from shared.contracts.auth import ImportedUser, ImportUsers, UsersImported, user_id_of, username_key
 from shared.contracts.enrollment import AuthenticatorsChecked, ImportAuthenticators, ImportedAuthenticator
 from shared.contracts.message import Command, Event
@@ -55,19 +56,17 @@ class Summary:
     authenticators_added: int = 0
 
 
-async def import_directory(
-    path: Path, rabbitmq_url: str, public_keys: Mapping[str, str], say: Say = lambda _: None
-) -> Summary:
-    """Load a directory file into the system behind this broker; what is secret is sealed with its public keys.
+async def import_directory(path: Path, running: Running, say: Say = lambda _: None) -> Summary:
+    """Load a directory file into a running system; what is secret is sealed with its public keys.
 
     The same file twice changes nothing. Raises `DirectoryError`, which says whether anything was loaded.
     """
     directory = read_directory(path)
-    sealer = _sealer(public_keys)
-    messenger = RabbitMessenger()
+    sealer = _sealer(running.public_keys)
+    messenger = RabbitMessenger(running.broker_users)
     caller = Caller(messenger, now, patience=PATIENCE)
     try:
-        await _open(messenger, caller, rabbitmq_url)
+        await _open(messenger, caller, running.rabbitmq_url)
         return await Import(directory, sealer, caller).run(say)
     finally:
         await caller.close()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -22,9 +23,11 @@ from ops.readiness import missing_at
 from ops.running import Running, announced, only_one
 from ops.servers import LocalServer
 from ops.services import GATEWAY, environment_of, service, services
-from ops.stack import Stack, launched_servers
+from ops.stack import PREFIX, Stack, launched_servers
 from ops.supervisor import Supervisor, stop_all
 from ops.terminal import Terminal
+from shared.contracts.vocabulary import OPERATOR
+from shared.runtime.origin import BrokerUsers
 
 USUALLY_READY_WITHIN = 10.0  # seconds, after RabbitMQ and MongoDB are
 READY_WITHIN = 120.0  # seconds
@@ -75,12 +78,16 @@ class Launch:
     def __init__(  # noqa: PLR0913, PLR0917 (what a run is made of)
         self, state: Path, port: int, servers: Stack, keys: Keys, environ: Mapping[str, str], terminal: Terminal
     ) -> None:
+        prefix = environ.get("MONGODB_PREFIX", PREFIX)
+        operator = servers.access(OPERATOR, prefix)
         self.running = Running(
             url=f"http://{LOOPBACK}:{port}",
-            rabbitmq_url=servers.rabbitmq_url,
-            mongodb_url=servers.mongodb_url,
+            rabbitmq_url=operator.rabbitmq_url,
+            mongodb_url=operator.mongodb_url,
             public_keys=keys.public,
+            broker_users=operator.broker_users,
         )
+        self._provide = partial(servers.provide, prefix)
         self._terminal = terminal
         self._port = port
         logs = {name: _fresh(state / "logs" / f"{name}.log") for name in services()}
@@ -88,7 +95,7 @@ class Launch:
             service(
                 name,
                 port if name == GATEWAY else free_port(),
-                environment=environment_of(name, self.running, keys, environ),
+                environment=environment_of(name, servers.access(name, prefix), keys, environ),
                 log=log,
             )
             for name, log in logs.items()
@@ -104,17 +111,20 @@ class Launch:
     def start(self, servers: list[LocalServer]) -> None:
         """Start the services beside the servers, and return when the gateway says that all answer."""
         self._terminal.say(f"starting {', '.join([*(s.name for s in servers), *(s.name for s in self._services)])}")
+        if self.running.broker_users is BrokerUsers.SHARED:
+            self._terminal.say("RABBITMQ_URL gives all services one user: they are not held to what each may say")
         for process in self._services:
             process.launch()
         for server in servers:
             server.wait_ready()
+        self._provide()
         self._supervisor = Supervisor([*(p for s in servers for p in s.processes), *self._services], self._terminal.say)
         self._wait_ready()
         self._echo.skip()  # that services waited for each other is what a start is like
 
     def load(self, directory: Path) -> None:
         """Load the directory, and look after the processes meanwhile."""
-        loading = import_directory(directory, self.running.rabbitmq_url, self.running.public_keys, self._terminal.say)
+        loading = import_directory(directory, self.running, self._terminal.say)
         future: Future[None] = Future()
 
         def load() -> None:

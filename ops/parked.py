@@ -15,7 +15,7 @@ from ops.echo import printable
 from ops.exits import AMISS, NOT_ASKED
 from ops.parked_message import ParkedMessage
 from ops.parking_lot import Fate, Occupied, ParkingLot
-from ops.running import NotRunning, find
+from ops.running import NotRunning, Running, find
 from ops.stack import ROOT
 from shared.runtime.clock import now
 from shared.runtime.messaging import Unreachable
@@ -27,7 +27,9 @@ app = typer.Typer(
 )
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Of the messages; `parked list` shows them.")]
-Reason = Annotated[str | None, typer.Option(help="Only those parked for this: malformed, fault, delivery_limit.")]
+Reason = Annotated[
+    str | None, typer.Option(help="Only those parked for this: malformed, forged, fault, delivery_limit.")
+]
 Queue = Annotated[str | None, typer.Option(help="Only those out of this queue.")]
 All = Annotated[bool, typer.Option("--all", help="Every one, where nothing else chooses.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
@@ -101,6 +103,7 @@ def told(message: ParkedMessage, *, whole: bool = False) -> dict[str, Any]:
         "topic": message.topic,
         "reason": message.reason,
         "detail": message.detail,
+        "published_by": message.publisher,
         "parked_at": _at(message.parked_at),
         "late": message.is_late(now()),
         "flow": message.correlation_id,
@@ -112,10 +115,10 @@ def told(message: ParkedMessage, *, whole: bool = False) -> dict[str, Any]:
     return known
 
 
-async def decided(url: str, choice: Choice, fate: Fate) -> list[tuple[ParkedMessage, Fate]]:
+async def decided(running: Running, choice: Choice, fate: Fate) -> list[tuple[ParkedMessage, Fate]]:
     """Do this with the messages that are meant, and tell what became of each. Raises `Unreachable`, `Occupied`."""
     found = []
-    async with ParkingLot.at(url) as lot:
+    async with ParkingLot.at(running.rabbitmq_url, running.broker_users) as lot:
         async for message, became in lot.each(lambda message: fate if choice.fits(message) else Fate.STAY):
             if choice.fits(message):
                 found.append((message, became))
@@ -147,7 +150,7 @@ def _decide(choice: Choice, fate: Fate, *, as_json: bool) -> None:
 
 def _done(choice: Choice, fate: Fate) -> list[tuple[ParkedMessage, Fate]]:
     try:
-        return asyncio.run(decided(find(ROOT / ".wardgate").rabbitmq_url, choice, fate))
+        return asyncio.run(decided(find(ROOT / ".wardgate"), choice, fate))
     except Occupied:
         typer.echo("Somebody else is at the parked messages. Try again when he has done.", err=True)
     except (NotRunning, Unreachable) as reason:

@@ -15,7 +15,8 @@ from shared.contracts.catalogue import COMMANDS, EVENTS
 from shared.contracts.message import Message
 from shared.contracts.seals import sealed_fields
 from shared.runtime.messaging import Letter
-from shared.runtime.parking import TOPIC, own
+from shared.runtime.origin import publisher
+from shared.runtime.parking import TOPIC, vouched
 
 _KINDS: Mapping[str, type[Message]] = {**COMMANDS, **EVENTS}
 
@@ -45,8 +46,10 @@ class ParkedMessage:
     """Out of which it came, and to which it is given back."""
     topic: str
     reason: str
-    """`malformed` or `fault`; else what the broker calls it, such as `delivery_limit`."""
+    """`malformed`, `forged` or `fault`; else what the broker calls it, such as `delivery_limit`."""
     detail: str
+    publisher: str | None
+    """Who published it first, as far as whoever parked it can be believed: the one whose queue it came out of can."""
     parked_at: datetime | None
     deadline: datetime | None
     correlation_id: str
@@ -70,6 +73,7 @@ class ParkedMessage:
             topic=next((name for name in named if name in _KINDS), ""),
             reason=_text(headers.get("x-parked-reason")) or _text(death.get("reason")) or "unknown",
             detail=_text(headers.get("x-parked-detail")),
+            publisher=publisher(incoming.user_id, headers, queue.partition(".")[0]),
             parked_at=_moment(headers.get("x-parked-at")) or _moment(death.get("time")),
             deadline=_moment(headers.get("x-deadline")),
             correlation_id=incoming.correlation_id or "",
@@ -86,7 +90,7 @@ class ParkedMessage:
 
     def again(self) -> Letter:
         """The letter that gives it back to its reader, with the same id: what was done already is not done twice."""
-        headers = own(self.headers)
+        headers = vouched(self.headers, self.publisher)
         if EVENTS.get(self.topic) is not None and self.queue.endswith(".events"):
             headers[TOPIC] = self.topic
         return Letter(

@@ -15,9 +15,9 @@ from aiormq.exceptions import ChannelLockedResource, ChannelNotFoundEntity
 from ops.parked_message import ParkedMessage
 from shared.runtime import topology
 from shared.runtime.messaging import RabbitMessenger, TransportError, Unreachable
+from shared.runtime.origin import BrokerUsers
 
 _CONNECTS_WITHIN = 10.0
-_TURN = f"{topology.PARKED}.operator"
 
 
 class Occupied(Exception):  # noqa: N818 - says what is the matter
@@ -42,12 +42,12 @@ class ParkingLot:
 
     @classmethod
     @asynccontextmanager
-    async def at(cls, url: str) -> AsyncIterator["ParkingLot"]:
+    async def at(cls, url: str, users: BrokerUsers = BrokerUsers.OWN) -> AsyncIterator["ParkingLot"]:
         """Hold the place until the block ends; what is neither given back nor thrown away then stays.
 
         Raises `Unreachable` and `Occupied`.
         """
-        messenger = RabbitMessenger()
+        messenger = RabbitMessenger(users)
         connection: AbstractConnection | None = None
         try:
             try:
@@ -55,7 +55,7 @@ class ParkingLot:
                     await messenger.open(url)
                     connection = await aio_pika.connect(url)
                     channel = await connection.channel()
-                    await channel.declare_queue(_TURN, exclusive=True, auto_delete=True)
+                    await channel.declare_queue(topology.PARKED_TURN, exclusive=True, auto_delete=True)
             except ChannelLockedResource:
                 raise Occupied from None
             except TransportError as error:

@@ -35,34 +35,48 @@ VHOST = "/"
 _OWN_QUEUE = r"amq\.gen-[A-Za-z0-9_-]+"
 _NOTHING = "^$"
 _ANYTHING = ".*"
+_NO_RIGHTS = dict.fromkeys(("configure", "write", "read"), _NOTHING)
 
 _TOPICAL = [name for name, kind in topology.EXCHANGES.items() if kind is ExchangeType.TOPIC]
 """The topic exchanges. Who has no rights by topic on one of these may publish there whatever he likes (RabbitMQ's
 default), so everybody has some on each of them."""
 
 
-def broker_definitions(passwords: Mapping[str, str], salt: bytes) -> dict[str, Any]:
+def broker_definitions(
+    passwords: Mapping[str, str], salt: bytes, *, retired: Iterable[str] = (), impersonator: str | None = None
+) -> dict[str, Any]:
     """RabbitMQ's definitions: the users of `passwords`, their rights, and the virtual host.
 
     To be imported whenever the broker starts. Passwords are in it as salted hashes alone; `salt` is four random bytes.
+    Who is `retired` cannot sign in any more, and may do nothing: an import takes nobody away.
+    An `impersonator` may publish in anybody's name: none where the system is more than a developer's own.
     """
+    hashes = {user: hashed(password, salt) for user, password in passwords.items()} | dict.fromkeys(retired, "")
+    rights = {user: permissions(user) for user in passwords} | dict.fromkeys(retired, _NO_RIGHTS)
     return {
         "users": [
             {
                 "name": user,
-                "password_hash": hashed(password, salt),
+                "password_hash": password_hash,
                 "hashing_algorithm": "rabbit_password_hashing_sha256",
-                "tags": "administrator" if user == ADMINISTRATOR else "",
+                "tags": ",".join(_tags(user, impersonator)),
                 "limits": {},
             }
-            for user, password in passwords.items()
+            for user, password_hash in hashes.items()
         ],
         "vhosts": [{"name": VHOST}],
-        "permissions": [{"user": user, "vhost": VHOST, **permissions(user)} for user in passwords],
+        "permissions": [{"user": user, "vhost": VHOST, **rights[user]} for user in rights],
         "topic_permissions": [
-            {"user": user, "vhost": VHOST, **rights} for user in passwords for rights in topic_permissions(user)
+            {"user": user, "vhost": VHOST, **by_topic} for user in passwords for by_topic in topic_permissions(user)
         ],
     }
+
+
+def _tags(user: str, impersonator: str | None) -> Iterator[str]:
+    if user == ADMINISTRATOR:
+        yield "administrator"
+    if user == impersonator:
+        yield "impersonator"
 
 
 def hashed(password: str, salt: bytes) -> str:

@@ -1,5 +1,6 @@
 """A private RabbitMQ node: its own data, ports, password and Erlang port mapper, all on the loopback interface."""
 
+import json
 import os
 import secrets
 import shutil
@@ -9,7 +10,9 @@ import time
 from pathlib import Path
 
 from ops.children import Child, is_in_use
+from ops.passwords import kept_passwords, write_private
 from ops.ports import LOOPBACK, kept_port
+from ops.privileges import ADMINISTRATOR, USERS, broker_definitions
 from ops.servers import STOPS_WITHIN, LocalServer, ServerFailed
 
 # Protocol header of AMQP 0-9-1; a broker that is ready answers it with a method frame (type 1).
@@ -19,19 +22,21 @@ _HELLO, _METHOD_FRAME = b"AMQP\x00\x00\x09\x01", b"\x01"
 def private_rabbitmq(state: Path, server: Path) -> LocalServer:
     """A node with its data under `state`, run by the `rabbitmq-server` script at `server`.
 
-    No well-known password: the user's is random and kept in `state`, which only the owner may read.
+    No well-known password: those of its users are random and kept in `state`, which only the owner may read.
     """
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     log = state / "log" / "output.log"
     _wait_for_predecessor(log)
     kept = state / "ports.json"
     port, distribution, mapper = (kept_port(kept, name) for name in ("amqp", "distribution", "epmd"))
-    password = _kept_password(state / "password")
-
-    _write_private(
-        state / "rabbitmq.conf",
-        f"listeners.tcp.1 = {LOOPBACK}:{port}\ndefault_user = wardgate\ndefault_pass = {password}\n",
-    )
+    passwords = kept_passwords(state / "passwords.json", (ADMINISTRATOR, *USERS))
+    earlier = state / "password"  # of the one user that there was in earlier versions, who could do anything
+    retired = ["wardgate"] if earlier.exists() else []
+    definitions = state / "definitions.json"
+    # Whoever puts a message there by hand, as tests do, says in whose name: the administrator may.
+    told = broker_definitions(passwords, secrets.token_bytes(4), retired=retired, impersonator=ADMINISTRATOR)
+    write_private(definitions, json.dumps(told, indent=2))
+    write_private(state / "rabbitmq.conf", f"listeners.tcp.1 = {LOOPBACK}:{port}\nload_definitions = {definitions}\n")
     (state / "enabled_plugins").write_text("[].\n")
 
     # epmd, which maps Erlang's node names to ports, is started by the first node as a daemon and then outlives it. One
@@ -55,11 +60,12 @@ def private_rabbitmq(state: Path, server: Path) -> LocalServer:
     }
     return LocalServer(
         "RabbitMQ",
-        f"amqp://wardgate:{password}@{LOOPBACK}:{port}/",
+        f"amqp://{ADMINISTRATOR}:{passwords[ADMINISTRATOR]}@{LOOPBACK}:{port}/",
         # SIGTERM, for a node that is killed within half a second of making a quorum queue cannot bring it back: two
         # quick Ctrl-C at the end of somebody's first start would leave him a broker that never works again.
         Child("RabbitMQ", [str(server), "-noinput"], environment=environment, log=log, farewell=signal.SIGTERM),
         is_ready=lambda: answers(LOOPBACK, port),
+        passwords=passwords,
         companions=[
             Child(
                 "epmd", [_epmd()], environment={"PATH": os.environ["PATH"], **mapping}, log=state / "log" / "epmd.log"
@@ -90,14 +96,3 @@ def _wait_for_predecessor(log: Path) -> None:
 def _epmd() -> str:
     found = shutil.which("epmd") or next((str(path) for path in Path("/usr/lib/erlang").glob("erts-*/bin/epmd")), None)
     return found or "epmd"
-
-
-def _kept_password(file: Path) -> str:
-    if not file.exists():
-        _write_private(file, secrets.token_urlsafe(24))
-    return file.read_text()
-
-
-def _write_private(file: Path, text: str) -> None:
-    file.touch(mode=0o600)
-    file.write_text(text)

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
+from shared.runtime.origin import BrokerUsers
+
 
 class AlreadyRunning(Exception):  # noqa: N818 (it reads as a sentence)
     """Another launcher holds this checkout."""
@@ -20,12 +22,17 @@ class NotRunning(Exception):  # noqa: N818 (it reads as a sentence)
 
 @dataclass(frozen=True)
 class Running:
-    """How to reach a running system; the URLs hold passwords."""
+    """How the operator reaches a running system; the URLs hold his passwords."""
 
     url: str
     rabbitmq_url: str
     mongodb_url: str
     public_keys: dict[str, str]
+    broker_users: BrokerUsers = BrokerUsers.OWN
+
+    def __post_init__(self) -> None:
+        """Take the word of a file or of the environment for what it means. Raises `ValueError`."""
+        object.__setattr__(self, "broker_users", BrokerUsers(self.broker_users))
 
 
 @contextmanager
@@ -63,6 +70,7 @@ def find(state: Path, environ: Mapping[str, str] = os.environ) -> Running:
             rabbitmq_url=environ["RABBITMQ_URL"],
             mongodb_url=environ.get("MONGODB_URL", ""),
             public_keys=json.loads(environ["SEALING_PUBLIC_KEYS"]),
+            broker_users=BrokerUsers(environ.get("BROKER_USERS", BrokerUsers.OWN)),
         )
     running = _read(state)
     if running is None or not _is_held(state):  # a launcher that was killed leaves its note behind

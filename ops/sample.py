@@ -20,6 +20,7 @@ from shared.contracts.vocabulary import FlowId, Service
 from shared.runtime import topology
 from shared.runtime.clock import now
 from shared.runtime.messaging import Envelope, Letter, RabbitMessenger, TransportError, Unreachable
+from shared.runtime.origin import BrokerUsers
 from shared.runtime.own_queue import OwnQueue
 
 _CONNECTS_WITHIN = 10.0
@@ -106,9 +107,9 @@ class Observer:
 
     @classmethod
     @asynccontextmanager
-    async def at(cls, url: str) -> AsyncIterator["Observer"]:
+    async def at(cls, url: str, users: BrokerUsers = BrokerUsers.OWN) -> AsyncIterator["Observer"]:
         """Connect until the block ends. Raises `Unreachable`, in it too."""
-        messenger = RabbitMessenger()
+        messenger = RabbitMessenger(users)
         connection: AbstractConnection | None = None
         try:
             async with asyncio.timeout(_CONNECTS_WITHIN):
@@ -135,7 +136,8 @@ class Observer:
         async def hear(incoming: AbstractIncomingMessage) -> None:
             with suppress(ValueError):  # whatever else comes here is no answer to this question
                 report = InstanceReported.model_validate_json(incoming.body)
-                heard[report.instance] = report
+                if self._is_by(report.service, incoming):
+                    heard[report.instance] = report
             if expected <= Counter(report.service for report in heard.values()):
                 complete.set()
 
@@ -153,6 +155,12 @@ class Observer:
         finally:
             await replies.close()
         return tuple(sorted(heard.values(), key=lambda each: (each.service, each.started_at, each.instance)))
+
+    def _is_by(self, service: Service, incoming: AbstractIncomingMessage) -> bool:
+        """Whether a report comes from whom it is about: nobody answers for another service."""
+        users = self._messenger.users
+        trusted = users.trust(InstanceReported, incoming.routing_key, incoming.user_id)
+        return trusted and (users is BrokerUsers.SHARED or incoming.user_id == service)
 
     async def _depths(self, wanted: Sequence[Queue]) -> dict[Queue, Depth]:
         """Those of the queues that are there, asked for without making them (a passive declaration)."""

@@ -1,7 +1,7 @@
 """What a server is to whoever starts it: RabbitMQ, MongoDB, as processes or containers."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from ops.children import Child
@@ -23,7 +23,7 @@ class Server(Protocol):
 
     @property
     def url(self) -> str:
-        """Where clients connect, credentials included."""
+        """Where its administrator connects, credentials included."""
 
     @property
     def pid(self) -> int:
@@ -42,17 +42,19 @@ class Server(Protocol):
 class LocalServer:
     """A server as a child process on this machine."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what a server is made of)
         self,
         name: str,
         url: str,
         child: Child,
         *,
         is_ready: Callable[[], bool],
+        passwords: Mapping[str, str],
         companions: Sequence[Child] = (),
     ) -> None:
         self.name = name
         self.url = url
+        self.passwords = passwords
         self.child = child
         self._is_ready = is_ready
         self._companions = companions

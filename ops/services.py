@@ -8,14 +8,14 @@ from pathlib import Path
 from ops.children import Child
 from ops.keys import Keys
 from ops.ports import LOOPBACK
-from ops.running import Running
+from ops.stack import Access
 from shared.contracts.vocabulary import Service
 
 ROOT = Path(__file__).resolve().parent.parent
 
 GATEWAY = Service.GATEWAY.value
 
-_SECRETS = ("SEALING_PRIVATE_KEY", "SEALING_PUBLIC_KEYS", "KEYRING", "RABBITMQ_URL", "MONGODB_URL")
+_SECRETS = ("SEALING_PRIVATE_KEY", "SEALING_PUBLIC_KEYS", "KEYRING", "RABBITMQ_URL", "MONGODB_URL", "BROKER_USERS")
 _HOLDS_KEYRING = Service.ENROLLMENT.value
 
 
@@ -31,15 +31,14 @@ def service(name: str, port: int, *, environment: Mapping[str, str], log: Path, 
     return Child(name, command, environment={**environment, "PYTHONPATH": str(root)}, log=log)
 
 
-def environment_of(name: str, running: Running, keys: Keys, inherited: Mapping[str, str]) -> dict[str, str]:
+def environment_of(name: str, access: Access, keys: Keys, inherited: Mapping[str, str]) -> dict[str, str]:
     """What a service finds in its environment: what the launcher finds in its own, and this service's secrets alone."""
     told = {variable: value for variable, value in inherited.items() if variable not in _SECRETS}
     told |= {
         "ENVIRONMENT": "development",
-        "RABBITMQ_URL": running.rabbitmq_url,
-        "MONGODB_URL": running.mongodb_url,
+        **access.environment,
         "SEALING_PRIVATE_KEY": keys.private[name],
-        "SEALING_PUBLIC_KEYS": json.dumps(running.public_keys),
+        "SEALING_PUBLIC_KEYS": json.dumps(keys.public),
     }
     if name == _HOLDS_KEYRING:
         told["KEYRING"] = keys.keyring

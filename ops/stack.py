@@ -6,23 +6,30 @@
         stack.rabbitmq.start()   # back at the same URL with the same data
 
 A server named in the environment (`RABBITMQ_URL`, `MONGODB_URL`) is used as it is and belongs to somebody else: it is
-then None here, and nothing starts or stops it. With `environ={}` both are private.
+then None here, nothing starts or stops it, and all services have its one user. With `environ={}` both are private, with
+a user for each service.
 """
 
+import asyncio
 import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 from ops import programs
-from ops.mongodb import private_mongodb
+from ops.mongodb import REPLICA_SET, private_mongodb
+from ops.privileges import database_users
 from ops.programs import Say
+from ops.provision import provide_broker, provide_database
 from ops.rabbitmq import private_rabbitmq
 from ops.servers import LocalServer, Server
+from shared.runtime.origin import BrokerUsers
 
 ROOT = Path(__file__).resolve().parent.parent
+PREFIX = "wardgate_"
 TOOLS = ROOT / ".wardgate" / "bin"
 
 
@@ -31,13 +38,60 @@ def _silently(_: str) -> None:
 
 
 @dataclass(frozen=True)
+class Access:
+    """How one user reaches the servers; the URLs hold his passwords."""
+
+    rabbitmq_url: str
+    mongodb_url: str
+    broker_users: BrokerUsers
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The same as a process is told."""
+        return {
+            "RABBITMQ_URL": self.rabbitmq_url,
+            "MONGODB_URL": self.mongodb_url,
+            "BROKER_USERS": self.broker_users.value,
+        }
+
+
+@dataclass(frozen=True)
 class Stack:
     """Where the servers are, and the servers themselves where they are ours."""
 
     rabbitmq_url: str
+    """Of the administrator; of somebody else's broker, the one URL that there is, which all have to share."""
     mongodb_url: str
     rabbitmq: Server | None = None
     mongodb: Server | None = None
+    broker_passwords: Mapping[str, str] = field(default_factory=dict)
+    """Of a user for each service and one for the operator; none on a server of somebody else's."""
+    database_passwords: Mapping[str, str] = field(default_factory=dict)
+
+    def access(self, user: str, prefix: str = PREFIX) -> Access:
+        """How a service, or the operator, reaches the servers, and the databases whose names begin with `prefix`."""
+        return Access(
+            _as(user, self.broker_passwords[user], self.rabbitmq_url) if self.broker_passwords else self.rabbitmq_url,
+            self._database_url(user, prefix) if self.database_passwords else self.mongodb_url,
+            BrokerUsers.OWN if self.broker_passwords else BrokerUsers.SHARED,
+        )
+
+    def _database_url(self, user: str, prefix: str) -> str:
+        known = next(each for each in database_users(prefix) if each.name == user)
+        hosts = urlsplit(self.mongodb_url).netloc.rpartition("@")[2]
+        return known.url(hosts, self.database_passwords[user], f"replicaSet={REPLICA_SET}")
+
+    def provide(self, prefix: str = PREFIX) -> None:
+        """See that all is there that services of this prefix need and may not make; not from within an event loop."""
+        if self.broker_passwords:
+            asyncio.run(provide_broker(self.rabbitmq_url))
+        if self.database_passwords:
+            provide_database(self.mongodb_url, self.database_passwords, prefix)
+
+
+def _as(user: str, password: str, url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=f"{user}:{password}@{parts.netloc.rpartition('@')[2]}"))
 
 
 @contextmanager
@@ -77,6 +131,8 @@ def launched_servers(
                 mongodb_url or (database.url if database else ""),
                 broker,
                 database,
+                broker.passwords if broker else {},
+                database.passwords if database else {},
             ),
             ours,
         )

@@ -93,7 +93,8 @@ async def _watch(every: float, *, as_json: bool) -> None:
 
 
 def _observer() -> AbstractAsyncContextManager[Observer]:
-    return Observer.at(find(ROOT / ".wardgate").rabbitmq_url)
+    running = find(ROOT / ".wardgate")
+    return Observer.at(running.rabbitmq_url, running.broker_users)
 
 
 def _services(sample: Sample) -> Table:

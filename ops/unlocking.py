@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from uuid import uuid4
 
+from ops.running import Running
 from shared.contracts.attempts import UnlockCodes, UnlockPassword, UserUnlocked
 from shared.contracts.message import Command
 from shared.contracts.refusals import RefusalCode, RequestRefused
@@ -20,13 +21,13 @@ class CannotUnlock(Exception):  # noqa: N818 (it reads as a sentence)
     """The user was not unlocked, or not wholly."""
 
 
-async def unlock(username: str, rabbitmq_url: str) -> UserUnlocked:
-    """Unlock a user in the system behind this broker. Raises `CannotUnlock`."""
-    messenger = RabbitMessenger()
+async def unlock(username: str, running: Running) -> UserUnlocked:
+    """Unlock a user in a running system. Raises `CannotUnlock`."""
+    messenger = RabbitMessenger(running.broker_users)
     caller = Caller(messenger, now, patience=PATIENCE)
     try:
         async with asyncio.timeout(CONNECTS_WITHIN):
-            await messenger.open(rabbitmq_url)
+            await messenger.open(running.rabbitmq_url)
             await caller.open()
         return await unlock_by(caller, username)
     except (*TransportError, Unreachable) as reason:

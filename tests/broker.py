@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 from aiormq.exceptions import ChannelNotFoundEntity
 
+from ops.privileges import ADMINISTRATOR
 from shared.contracts.catalogue import COMMANDS, EVENTS
 from shared.contracts.message import Message
 from shared.contracts.vocabulary import Service
@@ -42,6 +44,7 @@ class Broker:
 
     def __init__(self, url: str, connection: AbstractConnection, channel: AbstractChannel) -> None:
         self.url = url
+        self._impersonates = urlsplit(url).username == ADMINISTRATOR
         self._connection = connection
         self._channel = channel
 
@@ -63,17 +66,20 @@ class Broker:
 
     async def declare(self, reader: Service, message: type[Message]) -> None:
         """Make the queue of a reader that is not there yet, as he will."""
-        queue = topology.work_queue(reader, message)
-        made = await self._channel.declare_queue(queue.name, durable=True, arguments=dict(queue.arguments or {}))
-        await made.bind(topology.exchange_of(message), message.topic)
+        await topology.declare_work_queue(self._channel, reader, message)
 
     async def send(self, message: Message, envelope: Envelope | None = None) -> None:
-        """Publish a message as a service would."""
+        """Publish a message as whoever may."""
         letter = Letter.of(message, envelope or Envelope(correlation_id=getattr(message, "flow_id", "")))
-        await self.put(letter.exchange, letter.routing_key, letter.body, **self._properties(letter))
+        user = min(message.by)
+        await self.put(letter.exchange, letter.routing_key, letter.body, user=user, **self._properties(letter))
 
-    async def put(self, exchange: str, routing_key: str, body: bytes, **properties: Any) -> None:
-        """Publish anything at all, well-formed or not."""
+    async def put(
+        self, exchange: str, routing_key: str, body: bytes, user: str | None = None, **properties: Any
+    ) -> None:
+        """Publish anything at all, well-formed or not, in this user's name where the servers are our own."""
+        if self._impersonates:
+            properties["user_id"] = user
         found = await self._channel.get_exchange(exchange, ensure=False) if exchange else self._channel.default_exchange
         await found.publish(aio_pika.Message(body, **properties), routing_key, mandatory=False)
 

@@ -16,6 +16,7 @@ from ops.stack import Stack
 from ops.stack import servers as private_servers
 from shared.contracts.vocabulary import Service
 from shared.runtime.mongo import Database, Mongo
+from shared.runtime.origin import BrokerUsers
 from shared.runtime.settings import Environment, Keyholder
 from tests.broker import Broker
 from tests.browser import Browser
@@ -46,6 +47,15 @@ def mortal_servers(servers: Stack, tmp_path_factory: pytest.TempPathFactory) -> 
     with ExitStack() as stack:
         ours = servers.rabbitmq is not None and servers.mongodb is not None
         state = tmp_path_factory.mktemp("mortal")
+        yield servers if ours else stack.enter_context(private_servers(state, environ={}))
+
+
+@pytest.fixture(scope="session")
+def guarded_servers(servers: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Servers with a user for each service: our own, where the others belong to somebody else."""
+    with ExitStack() as stack:
+        ours = servers.broker_passwords and servers.database_passwords
+        state = tmp_path_factory.mktemp("guarded")
         yield servers if ours else stack.enter_context(private_servers(state, environ={}))
 
 
@@ -165,6 +175,7 @@ def settings(servers: Stack, keys: Keys, database_prefix: str) -> Keyholder:
     return Keyholder(
         environment=Environment.DEVELOPMENT,
         rabbitmq_url=SecretStr(servers.rabbitmq_url),
+        broker_users=BrokerUsers.SHARED,
         mongodb_url=SecretStr(servers.mongodb_url),
         mongodb_prefix=database_prefix,
         sealing_private_key=SecretStr(keys.private[Service.GATEWAY]),

@@ -56,6 +56,7 @@ class Duplicator:
                 message.exchange or "",
                 message.routing_key or "",
                 message.body,
+                user=message.user_id,
                 headers=headers,
                 correlation_id=message.correlation_id,
                 reply_to=message.reply_to,

@@ -20,7 +20,7 @@ from shared.runtime.router import Router
 from shared.runtime.service import attach
 from shared.runtime.settings import Settings
 
-_REPLIES = "replies of the test"
+_REPLIES = f"{topology.OWN_QUEUE}of-the-test"
 
 
 class FakeMessenger:

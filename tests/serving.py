@@ -12,6 +12,7 @@ from shared.runtime.batches import BatchReader
 from shared.runtime.caller import Caller
 from shared.runtime.clock import now
 from shared.runtime.messaging import Letter, RabbitMessenger
+from shared.runtime.origin import BrokerUsers
 from shared.runtime.router import Router
 from shared.runtime.service import attach
 from shared.runtime.settings import Settings
@@ -38,27 +39,27 @@ async def serving(
     *routers: Router, settings: Settings, patience: timedelta = timedelta(seconds=8)
 ) -> AsyncIterator[RealWire]:
     """Serve each router as a process of its own would (name one twice for two instances), and call from beside them."""
-    url = settings.rabbitmq_url.get_secret_value()
+    url, users = settings.rabbitmq_url.get_secret_value(), settings.broker_users
     async with AsyncExitStack() as stack:
         for router in routers:
-            messenger = await _opened(stack, url)
+            messenger = await _opened(stack, url, users)
             broker = RabbitBroker(url, reconnect_interval=1, apply_types=False, logger=None)
             attach(router, broker, messenger, settings)
             stack.push_async_callback(broker.stop)
             await broker.start()
             if router.everything is not None:
-                batches = BatchReader(router.service, router.everything, messenger, now)
+                batches = BatchReader(router.service, router.everything, messenger, now, users)
                 stack.push_async_callback(batches.close)
                 await batches.open(url)
-        messenger = await _opened(stack, url)
+        messenger = await _opened(stack, url, users)
         caller = Caller(messenger, now, patience=patience)
         stack.push_async_callback(caller.close)
         await caller.open()
         yield RealWire(messenger, caller)
 
 
-async def _opened(stack: AsyncExitStack, url: str) -> RabbitMessenger:
-    messenger = RabbitMessenger()
+async def _opened(stack: AsyncExitStack, url: str, users: BrokerUsers) -> RabbitMessenger:
+    messenger = RabbitMessenger(users)
     stack.push_async_callback(messenger.close)
     await messenger.open(url)
     return messenger

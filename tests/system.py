@@ -14,6 +14,7 @@ import httpx
 
 from ops.children import Child
 from ops.ports import LOOPBACK, free_port
+from ops.running import Running
 from ops.services import service, services
 from ops.stack import Stack
 from ops.supervisor import stop_all
@@ -22,7 +23,7 @@ from shared.contracts.auth import ImportedUser, ImportUsers, UsersImported
 from shared.contracts.enrollment import ImportAuthenticators, ImportedAuthenticator
 from shared.contracts.message import Command, Event
 from shared.contracts.policy import AuthenticatorsNoted, ImportedTenant, ImportTenants, TenantsImported
-from shared.contracts.vocabulary import FlowId, Service
+from shared.contracts.vocabulary import OPERATOR, FlowId, Service
 from shared.crypto.otp import key_uri, new_secret, to_base32
 from shared.crypto.passwords import Passwords
 from shared.runtime.caller import Caller
@@ -84,8 +85,7 @@ class System:
             for name in services()
             for number in range(instances)
         ]
-        self._messenger = RabbitMessenger()
-        self._caller = Caller(self._messenger, now)
+        self._callers: dict[str, Caller] = {}
 
     @classmethod
     @asynccontextmanager
@@ -96,11 +96,16 @@ class System:
         system = cls(servers, keys, state, instances, settings)
         async with AsyncExitStack() as stack:
             stack.callback(stop_all, [instance.child for instance in system.instances], STOPS_WITHIN)
+            await asyncio.to_thread(servers.provide, system.prefix)
             await system.start()
-            stack.push_async_callback(system._messenger.close)
-            await system._messenger.open(servers.rabbitmq_url)
-            stack.push_async_callback(system._caller.close)
-            await system._caller.open()
+            for user in (Service.GATEWAY, OPERATOR):
+                access = servers.access(user)
+                messenger = RabbitMessenger(access.broker_users)
+                stack.push_async_callback(messenger.close)
+                await messenger.open(access.rabbitmq_url)
+                system._callers[user] = caller = Caller(messenger, now)
+                stack.push_async_callback(caller.close)
+                await caller.open()
             await system.load(TENANTS)
             yield system
 
@@ -121,8 +126,16 @@ class System:
             await asyncio.gather(*(self._ready(client, instance) for instance in self.instances))
 
     async def ask(self, command: Command, patience: timedelta = timedelta(seconds=60)) -> Event:
-        """Ask a service directly, as the command line does."""
-        return await self._caller.ask(command, getattr(command, "flow_id", ""), patience)
+        """Ask a service directly, as the gateway or the command line does, whoever may."""
+        caller = self._callers[OPERATOR if OPERATOR in command.by else Service.GATEWAY]
+        return await caller.ask(command, getattr(command, "flow_id", ""), patience)
+
+    @property
+    def as_operator(self) -> Running:
+        """The system as the command line finds it."""
+        access = self.servers.access(OPERATOR, self.prefix)
+        users = access.broker_users
+        return Running(self.gateways[0], access.rabbitmq_url, access.mongodb_url, self.keys.public, users)
 
     async def load(self, tenants: Sequence[ImportedTenant]) -> None:
         """Load accounts."""
@@ -173,8 +186,7 @@ class System:
             "PATH": os.environ["PATH"],
             "LANG": "C.UTF-8",
             "ENVIRONMENT": "development",
-            "RABBITMQ_URL": self.servers.rabbitmq_url,
-            "MONGODB_URL": self.servers.mongodb_url,
+            **self.servers.access(name, self.prefix).environment,
             "MONGODB_PREFIX": self.prefix,
             "OUTBOX_SWEEP_SECONDS": "1",
             "LOG_LEVEL": "DEBUG",

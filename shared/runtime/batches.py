@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, cast
+from typing import cast
 
 import aio_pika
 import aiormq
@@ -19,15 +19,16 @@ from aio_pika import Channel
 from aio_pika.abc import AbstractRobustConnection
 from aiormq.abc import DeliveredMessage
 
-from shared.contracts.catalogue import EVENTS
 from shared.contracts.message import Event
 from shared.contracts.vocabulary import Service
 from shared.runtime import topology, tracing
+from shared.runtime.arrival import Arrival, Forged
 from shared.runtime.clock import Clock
-from shared.runtime.messaging import Letter, Messenger, TransportError, Unreachable
+from shared.runtime.messaging import Messenger, TransportError, Unreachable
 from shared.runtime.metrics import MESSAGE_SECONDS, MESSAGES
 from shared.runtime.mongo import PyMongoError
-from shared.runtime.parking import TOPIC, parked, wrong_fields
+from shared.runtime.origin import BrokerUsers
+from shared.runtime.parking import parked, wrong_fields
 from shared.runtime.reader import Outcome
 from shared.runtime.router import BatchHandler
 
@@ -45,10 +46,6 @@ _GRACE = 10.0
 """Seconds that the batches in hand are given at a shutdown."""
 
 
-class _Unreadable(ValueError):  # noqa: N818 - says what is the matter
-    """No event that is known here."""
-
-
 class _Lost(Exception):  # noqa: N818 - says what is the matter
     """The channel is gone: what came through it comes again."""
 
@@ -56,9 +53,17 @@ class _Lost(Exception):  # noqa: N818 - says what is the matter
 class BatchReader:
     """Reads the queue of all events of one service."""
 
-    def __init__(self, reader: Service, handler: BatchHandler, messenger: Messenger, clock: Clock) -> None:
+    def __init__(
+        self,
+        reader: Service,
+        handler: BatchHandler,
+        messenger: Messenger,
+        clock: Clock,
+        users: BrokerUsers = BrokerUsers.OWN,
+    ) -> None:
         """Hand everything that is told to `handler`."""
         self._reader = reader
+        self._users = users
         self._queue, _ = topology.everything_queue(reader)
         self._handler = handler
         self._messenger = messenger
@@ -119,7 +124,8 @@ class BatchReader:
                 channel.close_callbacks.add(lambda *_: arrived.put_nowait(None))
                 underlay.on_consumer_cancel_callbacks.add(lambda _: arrived.put_nowait(None))
                 await channel.set_qos(prefetch_count=2 * MOST)
-                await topology.declare_everything(channel, self._reader)
+                if self._users is BrokerUsers.SHARED:
+                    await topology.declare_everything(channel, self._reader)
                 consumer = (await underlay.basic_consume(self._queue, arrived.put)).consumer_tag
             self._begun.set()
             ending = asyncio.create_task(self._end(underlay, consumer, arrived))
@@ -148,25 +154,30 @@ class BatchReader:
         arrived.put_nowait(None)
 
     async def _see_to(self, batch: Sequence[DeliveredMessage], channel: Channel) -> None:
-        known: list[tuple[DeliveredMessage, Event]] = []
+        known: list[tuple[Arrival, Event]] = []
         for delivered in batch:
+            arrival = Arrival(delivered, self._reader, self._users)
             try:
-                known.append((delivered, _event(delivered)))
+                known.append((arrival, arrival.event()))
+            except Forged as forged:
+                _log.critical("forged message is parked", queue=self._queue, told=str(forged))
+                await self._park(arrival, channel, "forged", str(forged))
+                _count(Outcome.FORGED, {arrival.label: 1})
             except ValueError as error:
                 fields = wrong_fields(error)
                 _log.error("malformed message is parked", queue=self._queue, fields=fields)
-                await self._park(delivered, channel, "malformed", fields)
-                _count(Outcome.MALFORMED, {_label(delivered): 1})
+                await self._park(arrival, channel, "malformed", fields)
+                _count(Outcome.MALFORMED, {arrival.label: 1})
         if known:
             await self._hand_over(known, channel)
 
-    async def _hand_over(self, known: Sequence[tuple[DeliveredMessage, Event]], channel: Channel) -> None:
+    async def _hand_over(self, known: Sequence[tuple[Arrival, Event]], channel: Channel) -> None:
         """Have these events handled; where that meets a fault, each alone: one must not hold up the rest."""
         began = self._clock()
         fault = await self._handle([event for _, event in known], channel)
         if fault is None:
-            for delivered, _ in known:
-                tracing.was_read(self._queue, _headers(delivered), began, self._clock())
+            for arrival, _ in known:
+                tracing.was_read(self._queue, arrival.headers, began, self._clock())
             _count(Outcome.DONE, Counter(event.topic for _, event in known))
         elif len(known) == 1:
             await self._park(known[0][0], channel, "fault", fault)
@@ -189,8 +200,8 @@ class BatchReader:
             else:
                 return None
 
-    async def _park(self, delivered: DeliveredMessage, channel: Channel, reason: str, detail: str) -> None:
-        letter = _letter(delivered)
+    async def _park(self, arrival: Arrival, channel: Channel, reason: str, detail: str) -> None:
+        letter = arrival.letter()
         while True:
             try:
                 await self._messenger.send(parked(letter, self._queue, reason, detail, self._clock()))
@@ -226,51 +237,6 @@ async def _next(arrived: "asyncio.Queue[DeliveredMessage | None]") -> list[Deliv
         if batch:
             arrived.put_nowait(None)
     return batch
-
-
-def _event(delivered: DeliveredMessage) -> Event:
-    """The event in a message. Raises `ValueError` for what is none, or of a kind that is not known here."""
-    kind = EVENTS.get(_topic(delivered))
-    if kind is None:
-        raise _Unreadable
-    event = kind.read(delivered.body)
-    if "id" not in event.model_fields_set:  # it would be given another one each time that it comes
-        raise _Unreadable
-    return event
-
-
-def _topic(delivered: DeliveredMessage) -> str:
-    """What a message is about: its routing key, but for one that was parked and is sent to this queue again.
-
-    Who tells an event could else say in a header that it is another one, which he may not tell.
-    """
-    if delivered.exchange != topology.EVENTS:
-        match _headers(delivered):
-            case {"x-topic": str(topic)} | {"x-death": [{"routing-keys": [str(topic), *_]}, *_]}:
-                return topic
-    return delivered.routing_key or ""
-
-
-def _letter(delivered: DeliveredMessage) -> Letter:
-    properties = delivered.header.properties
-    return Letter(
-        exchange=topology.EVENTS,
-        routing_key=_topic(delivered),
-        body=delivered.body,
-        correlation_id=properties.correlation_id or "",
-        reply_to=properties.reply_to or None,
-        headers=_headers(delivered) | {TOPIC: _topic(delivered)},
-    )
-
-
-def _headers(delivered: DeliveredMessage) -> dict[str, Any]:
-    return cast("dict[str, Any]", delivered.header.properties.headers or {})
-
-
-def _label(delivered: DeliveredMessage) -> str:
-    """The topic for counting: not one that anybody made up, of which there is no end."""
-    topic = _topic(delivered)
-    return topic if topic in EVENTS else "unknown"
 
 
 def _count(outcome: Outcome, topics: dict[str, int]) -> None:

@@ -18,7 +18,7 @@ from shared.contracts.message import Command, Event
 from shared.runtime import tracing
 from shared.runtime.clock import Clock
 from shared.runtime.messaging import Envelope, Letter, RabbitMessenger, Unreachable
-from shared.runtime.metrics import ANSWER_SECONDS, LATE_ANSWERS, UNANSWERED, WAITING
+from shared.runtime.metrics import ANSWER_SECONDS, FORGED_ANSWERS, LATE_ANSWERS, UNANSWERED, WAITING
 from shared.runtime.own_queue import OwnQueue
 from shared.runtime.parking import wrong_fields
 
@@ -128,6 +128,9 @@ class Caller:
             LATE_ANSWERS.inc()
         elif kind is None:
             _log.error("an answer of an unknown kind", topic=incoming.routing_key)
+        elif not self._messenger.users.trust(kind, incoming.routing_key, incoming.user_id):
+            FORGED_ANSWERS.inc()
+            _log.critical("a forged answer is passed over", topic=incoming.routing_key, publisher=incoming.user_id)
         else:
             try:
                 waiting.set_result(kind.read(incoming.body))

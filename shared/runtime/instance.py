@@ -50,6 +50,9 @@ class Instance:
         await self._questions.close()
 
     async def _asked(self, incoming: AbstractIncomingMessage) -> None:
+        if not self._messenger.users.trust(StatusAsked, incoming.routing_key, incoming.user_id):
+            _log.critical("a forged question is passed over", topic=incoming.routing_key, publisher=incoming.user_id)
+            return
         try:
             envelope = Envelope.of(incoming, incoming.headers)
             asked = StatusAsked.read(incoming.body)

@@ -19,6 +19,7 @@ from pamqp.commands import Basic
 
 from shared.contracts.message import Command, Event, Message, MessageId
 from shared.runtime import topology
+from shared.runtime.origin import BrokerUsers
 
 _log = structlog.get_logger(__name__)
 
@@ -48,6 +49,10 @@ class Unreachable(Exception):  # noqa: N818 - says what is the matter, not that 
     """The broker, or a reader of what was published, cannot be had now. Nothing was done; it can be tried again."""
 
 
+class Forbidden(Unreachable):
+    """The broker does not let us publish this: no contract does, or its rights are those of another version."""
+
+
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """What travels unchanged over every hop of a conversation, and the id of the message that is being answered."""
@@ -69,13 +74,18 @@ class Envelope:
         deadline, begin_by = headers.get("x-deadline"), headers.get(BEGIN_BY)
         attempt = headers.get("x-attempt")
         traceparent = headers.get(TRACEPARENT)
+        reply_to = properties.reply_to or None
+        # The answer is copied to wherever `reply_to` says, in the name of whoever answers: to a queue of whoever asks,
+        # and never to the key of another event, where `otp.rejected` would be read as what it is not.
+        if not (reply_to or topology.OWN_QUEUE).startswith(topology.OWN_QUEUE):
+            raise ValueError("an answer to no queue of a caller")
         times_are_times = isinstance(deadline, int | None) and isinstance(begin_by, int | None)
         if not times_are_times or not isinstance(attempt, str | None):
             raise ValueError("headers of another form")
         return cls(
             correlation_id=properties.correlation_id or "",
             cause=MessageId(UUID(str(headers.get("x-message-id")))),
-            reply_to=properties.reply_to or None,
+            reply_to=reply_to,
             attempt=attempt,
             deadline=_moment(deadline),
             traceparent=traceparent if isinstance(traceparent, str) else None,
@@ -169,25 +179,28 @@ class RabbitMessenger:
     drain costs a quarter of a hop (docs/decisions/0004).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, users: BrokerUsers = BrokerUsers.OWN) -> None:
         """Stand by; `open` connects."""
+        self.users = users
+        self._user: str | None = None
         self._connection: AbstractRobustConnection | None = None
         self._channel: AbstractRobustChannel | None = None
 
     async def open(self, url: str) -> None:
-        """Connect, and declare what all services share."""
-        connection = aio_pika.RobustConnection(make_url(url, reconnect_interval=1))
+        """Connect, and see that what all services share is there; who shares a user with all others declares it."""
+        where = make_url(url, reconnect_interval=1)
+        connection = aio_pika.RobustConnection(where)
         try:
             await connection.connect()
             connection.close_callbacks.add(self._say_lost)
             connection.reconnect_callbacks.add(self._say_back)
             async with connection.channel() as channel:
-                await topology.declare(channel)
+                await (topology.find if self.users is BrokerUsers.OWN else topology.declare)(channel)
             opened = await connection.channel(publisher_confirms=True, on_return_raises=True)
         except BaseException:
             await connection.close()
             raise
-        self._connection, self._channel = connection, opened
+        self._connection, self._channel, self._user = connection, opened, where.user
 
     def _say_lost(self, _: object, reason: BaseException | None) -> None:
         if reason is not None and not isinstance(reason, asyncio.CancelledError):
@@ -221,6 +234,7 @@ class RabbitMessenger:
             correlation_id=letter.correlation_id,
             reply_to=letter.reply_to,
             headers=letter.headers,
+            user_id=self._user,
         )
         try:
             async with asyncio.timeout(PUBLISH_TIMEOUT):
@@ -235,6 +249,8 @@ class RabbitMessenger:
                 )
         except aiormq.exceptions.PublishError:
             raise Unreachable(f"no service reads {letter.routing_key}") from None
+        except aiormq.exceptions.ChannelAccessRefused:
+            raise Forbidden(f"{self._user} may not publish {letter.routing_key} to {letter.exchange}") from None
         except Exception as error:
             if not _is_of_transport(error):
                 raise

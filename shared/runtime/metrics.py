@@ -31,6 +31,7 @@ UNANSWERED = Counter(
     "wardgate_unanswered_total", "Questions that had no answer in time, or could have none.", ["topic"]
 )
 LATE_ANSWERS = Counter("wardgate_late_answers_total", "Answers that came when nobody waited for them any more.")
+FORGED_ANSWERS = Counter("wardgate_forged_answers_total", "Answers by somebody who may not give them; passed over.")
 WAITING = Gauge("wardgate_waiting_requests", "Requests of browsers that wait for an answer in this process.")
 OUTBOX_AGE = Gauge(
     "wardgate_outbox_age_seconds",

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import cast
-from uuid import uuid4
 
 import aiormq
 import structlog
@@ -48,8 +47,9 @@ class OwnQueue:
     async def open(self) -> None:
         """Listen until `close`, anew whenever the connection comes back. Raises `Unreachable`.
 
-        Each time under another name: the old queue goes with the old connection, and under the same name a new one
-        would be refused where the broker has not yet noticed that the old connection is dead.
+        Each time under another name, which the broker gives it: the old queue goes with the old connection, and under
+        the same name a new one would be refused where the broker has not yet noticed that the old connection is dead.
+        And a name of one's own would have to be permitted, to exchanges with it (`ops.privileges`).
         """
         if self._listening is None:
             lost = await self._listen()
@@ -73,7 +73,6 @@ class OwnQueue:
         """
         await self._leave()
         lost = asyncio.Event()
-        name = f"wardgate.{self._kind}.{uuid4()}"
         try:
             async with asyncio.timeout(_LISTEN_TIMEOUT):
                 connection = self._messenger.connection
@@ -83,12 +82,12 @@ class OwnQueue:
                 await channel.initialize()
                 underlay = cast("aiormq.Channel", await channel.get_underlay_channel())
                 underlay.on_consumer_cancel_callbacks.add(lambda _: lost.set())
-                queue = await channel.declare_queue(name, exclusive=True, auto_delete=True)
-                await queue.bind(topology.EVENTS, self._topic or name)
+                queue = await channel.declare_queue(exclusive=True, auto_delete=True)
+                await queue.bind(topology.EVENTS, self._topic or queue.name)
                 await queue.consume(self._heard, no_ack=True)
         except Exception as error:  # aiormq raises a bare one where the connection goes while a channel is opened
             raise Unreachable(f"no queue of one's own: {type(error).__name__}") from error
-        self.name = name
+        self.name = queue.name
         return lost
 
     async def _keep_listening(self, lost: asyncio.Event) -> None:

@@ -8,11 +8,12 @@ from pydantic import ValidationError
 
 from shared.runtime import topology
 from shared.runtime.messaging import BEGIN_BY, TRACEPARENT, Letter
+from shared.runtime.origin import PUBLISHED_BY
 
 TOPIC = "x-topic"
 """The header that says what an event is, where it went through a queue of all events and its routing key is lost."""
 
-_OWN_HEADERS = ("x-message-id", "x-deadline", BEGIN_BY, "x-attempt", TRACEPARENT, TOPIC)
+_OWN_HEADERS = ("x-message-id", "x-deadline", BEGIN_BY, "x-attempt", TRACEPARENT, TOPIC, PUBLISHED_BY)
 """What goes on with a message that is retried or parked. `CC` does not, or the broker would copy it again."""
 
 
@@ -38,6 +39,13 @@ def parked(letter: Letter, queue: str, reason: str, detail: str, at: datetime) -
 def own(headers: Mapping[str, Any]) -> dict[str, Any]:
     """Those of the headers that are a message's own."""
     return {name: headers[name] for name in _OWN_HEADERS if name in headers}
+
+
+def vouched(headers: Mapping[str, Any], publisher: str | None) -> dict[str, Any]:
+    """The headers with which a message goes on that somebody else publishes now: they say who did so first."""
+    kept = own(headers)
+    kept.pop(PUBLISHED_BY, None)
+    return kept if publisher is None else kept | {PUBLISHED_BY: publisher}
 
 
 def wrong_fields(error: Exception) -> str:

@@ -14,16 +14,20 @@ from faststream.rabbit.annotations import RabbitMessage
 
 from shared.contracts.message import Event, Message, OfUser
 from shared.contracts.refusals import Refused, RequestRefused
-from shared.contracts.vocabulary import FlowId
+from shared.contracts.vocabulary import OPERATOR, FlowId, Service
 from shared.crypto.sealing import SealBroken
 from shared.runtime import topology, tracing
 from shared.runtime.clock import Clock
-from shared.runtime.messaging import Envelope, Letter, Messenger, Unreachable, conversing
+from shared.runtime.messaging import Envelope, Forbidden, Letter, Messenger, Unreachable, conversing
 from shared.runtime.metrics import MESSAGE_SECONDS, MESSAGES, count_told
-from shared.runtime.parking import own, parked, wrong_fields
+from shared.runtime.origin import BrokerUsers, publisher
+from shared.runtime.parking import parked, vouched, wrong_fields
 from shared.runtime.router import Reading
 
 _log = structlog.get_logger(__name__)
+
+_DETAIL = 200
+"""Characters of what is said of a forged message: its routing key is whatever somebody liked."""
 
 
 class Outcome(StrEnum):
@@ -33,6 +37,7 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     LATE = "late"
     MALFORMED = "malformed"
+    FORGED = "forged"
     RETRIED = "retried"
     PARKED = "parked"
 
@@ -40,9 +45,19 @@ class Outcome(StrEnum):
 class Reader:
     """Reads one queue and answers for each message that comes out of it."""
 
-    def __init__(self, queue: str, reading: Reading, messenger: Messenger, clock: Clock, retry_limit: int) -> None:
-        """Read `queue` for what `reading` says."""
-        self._queue = queue
+    def __init__(  # noqa: PLR0913, PLR0917 - what a reader is made of
+        self,
+        service: Service,
+        reading: Reading,
+        messenger: Messenger,
+        clock: Clock,
+        retry_limit: int,
+        users: BrokerUsers,
+    ) -> None:
+        """Read for a service what `reading` says."""
+        self._service = service
+        self._queue = topology.work_queue(service, reading.message).name
+        self._users = users
         self._kind = reading.message
         self._handler = reading.handler
         self._messenger = messenger
@@ -71,6 +86,8 @@ class Reader:
         await incoming.ack()
 
     async def _outcome(self, incoming: RabbitMessage) -> Outcome:
+        if not self._is_genuine(incoming):
+            return await self._forged(incoming)
         try:
             envelope = Envelope.of(incoming.raw_message, incoming.headers)
             message = self._kind.read(incoming.body)
@@ -80,6 +97,24 @@ class Reader:
             return Outcome.LATE
         with tracing.reading(self._queue, envelope) as traced, conversing(traced):
             return await self._handle(message, traced, incoming)
+
+    def _is_genuine(self, incoming: RabbitMessage) -> bool:
+        raw = incoming.raw_message
+        if self._users.trust(self._kind, raw.routing_key, raw.user_id):
+            return True
+        # Tried again, or given back by the operator: sent to this queue by its name.
+        is_sent_here = raw.routing_key == self._queue and raw.user_id in {self._service, OPERATOR}
+        return is_sent_here and self._publisher(incoming) in self._kind.by
+
+    def _publisher(self, incoming: RabbitMessage) -> str | None:
+        return publisher(incoming.raw_message.user_id, incoming.headers, self._service)
+
+    async def _forged(self, incoming: RabbitMessage) -> Outcome:
+        """Park it with the name of whoever published it, and the key under which he did."""
+        told = f"published by {self._publisher(incoming)} as {incoming.raw_message.routing_key}"[:_DETAIL]
+        _log.critical("forged message is parked", queue=self._queue, told=told)
+        await self._park(incoming, "forged", told)
+        return Outcome.FORGED
 
     async def _handle(self, message: Message, envelope: Envelope, incoming: RabbitMessage) -> Outcome:
         try:
@@ -93,8 +128,10 @@ class Reader:
             return Outcome.REFUSED
         except (SealBroken, OverflowError) as error:  # or a number that no database takes
             return await self._malformed(incoming, error)
-        except Unreachable:
-            raise
+        except Unreachable as away:
+            if not isinstance(away, Forbidden):
+                raise
+            return await self._fault(incoming, away)
         except Exception as fault:  # noqa: BLE001 - whatever it is, the message comes again and is parked in the end
             return await self._fault(incoming, fault)
         return Outcome.DONE
@@ -142,6 +179,6 @@ class Reader:
             body=incoming.body,
             correlation_id=incoming.raw_message.correlation_id or "",
             reply_to=incoming.reply_to or None,
-            headers=own(incoming.headers) | headers,
+            headers=vouched(incoming.headers, self._publisher(incoming)) | headers,
             must_arrive=True,
         )

@@ -32,6 +32,7 @@ from shared.runtime.instance import Instance
 from shared.runtime.messaging import Messenger, RabbitMessenger
 from shared.runtime.metrics import OUTBOX_AGE
 from shared.runtime.mongo import Database, Mongo, PyMongoError
+from shared.runtime.origin import BrokerUsers
 from shared.runtime.outbox import Outbox, relay
 from shared.runtime.reader import Reader
 from shared.runtime.router import Router
@@ -51,11 +52,11 @@ _READINESS: dict[Service, type[Command]] = {
 def attach(router: Router, broker: RabbitBroker, messenger: Messenger, settings: Settings) -> None:
     """Make every line of a router a reader of its queue, on a channel for consuming with a bounded prefetch."""
     consuming = Channel(prefetch_count=settings.prefetch)
+    users = settings.broker_users
     for reading in router.readings:
-        queue = topology.work_queue(router.service, reading.message)
-        reader = Reader(queue.name, reading, messenger, now, settings.retry_limit)
+        reader = Reader(router.service, reading, messenger, now, settings.retry_limit, users)
         broker.subscriber(
-            queue,
+            topology.work_queue(router.service, reading.message, declare=users is BrokerUsers.SHARED),
             topology.stream_exchange(reading.message),
             channel=consuming,
             ack_policy=AckPolicy.MANUAL,
@@ -80,13 +81,14 @@ class Runtime:
     """One process of a service, from its settings to its last acknowledged message."""
 
     def __init__(self, service: Service, settings: Settings) -> None:
-        """Connect to nothing yet."""
+        """Connect to nothing yet. Raises `ValueError` where the user of the broker's URL is not the service's own."""
+        settings.see_that_user_is(service)
         logs.configure(service, settings.log_level)
         tracing.start(service, settings)
         self.service = service
         self.settings = settings
         self.mongo = Mongo(settings.mongodb_url.get_secret_value(), settings.mongodb_driver)
-        self.messenger = RabbitMessenger()
+        self.messenger = RabbitMessenger(settings.broker_users)
         self._outboxes: list[Outbox] = []
         self._callers: list[Caller] = []
         self._teller = Teller(self.messenger)
@@ -187,7 +189,7 @@ class Runtime:
         if router.readings and self._broker is None:
             await self._attach(router, url)
         if router.everything is not None and self._batches is None:
-            batches = BatchReader(self.service, router.everything, self.messenger, now)
+            batches = BatchReader(self.service, router.everything, self.messenger, now, self.settings.broker_users)
             await batches.open(url)
             self._batches = batches
 

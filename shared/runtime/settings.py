@@ -2,10 +2,14 @@
 
 import os
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.contracts.vocabulary import Service
+from shared.runtime.origin import BrokerUsers
 
 
 class Environment(StrEnum):
@@ -26,6 +30,8 @@ class Settings(BaseSettings):
 
     environment: Environment = Environment.PRODUCTION
     rabbitmq_url: SecretStr
+    broker_users: BrokerUsers = BrokerUsers.OWN
+    """`own`: the user of `rabbitmq_url` is called as the service is. `shared`, in development alone: anything else."""
     mongodb_url: SecretStr
     mongodb_driver: Literal["motor", "pymongo"] = "motor"
     mongodb_prefix: str = "wardgate_"
@@ -42,6 +48,18 @@ class Settings(BaseSettings):
     """Where traces go, by OTLP over HTTP; without it nothing is traced. The exporter reads it, and its like, itself."""
     otel_traces_sampler_arg: Annotated[float, Field(ge=0, le=1)] = 0.1
     """The part of all requests that the gateway has traced."""
+
+    @model_validator(mode="after")
+    def _publishers_can_be_told_apart(self) -> Self:
+        if self.broker_users is BrokerUsers.SHARED and self.environment is not Environment.DEVELOPMENT:
+            raise ValueError("BROKER_USERS=shared lets every service speak for every other: in development only")
+        return self
+
+    def see_that_user_is(self, service: Service) -> None:
+        """Raise `ValueError` where the service would come to the broker as somebody else."""
+        user = urlsplit(self.rabbitmq_url.get_secret_value()).username
+        if self.broker_users is BrokerUsers.OWN and user != service:
+            raise ValueError(f"the user of RABBITMQ_URL is {user}, and {service} has one of its own, called {service}")
 
     def __init__(self, **told: Any) -> None:
         super().__init__(_secrets_dir=os.environ.get("SECRETS_DIR"), **told)

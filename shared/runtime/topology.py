@@ -1,9 +1,10 @@
 """What is declared on the broker: exchanges, work queues, the delayed retry and the place for parked messages.
 
-Everything is declared here and nowhere else, in the same words by whoever starts first. A work queue is dead-lettered
-to the parked messages: that is where the broker itself puts a message that killed its reader `DELIVERY_LIMIT` times.
-Retries of a fault are published to the retry queue by the reader, not dead-lettered to it: RabbitMQ drops a message
-that it dead-letters in a circle for the delivery limit (docs/decisions/0003).
+Everything is declared here and nowhere else: by an administrator before the services start (`ops.provision`), who have
+no right to; where all share one user (`BrokerUsers.SHARED`), in the same words by whoever starts first. A work queue
+is dead-lettered to the parked messages: that is where the broker itself puts a message that killed its reader
+`DELIVERY_LIMIT` times. Retries of a fault are published to the retry queue by the reader, not dead-lettered to it:
+RabbitMQ drops a message that it dead-letters in a circle for the delivery limit (docs/decisions/0003).
 """
 
 from datetime import timedelta
@@ -24,6 +25,9 @@ RETRY = "wardgate.retry"
 PARKED = "wardgate.parked"
 PARKED_TURN = f"{PARKED}.operator"
 """Whoever looks at parked messages holds this queue, so that nobody else does meanwhile."""
+
+OWN_QUEUE = "amq.gen-"
+"""What the names of queues begin with that the broker has named: those of one process alone."""
 
 EXCHANGES = {
     # Topic exchanges, though a command or a retry goes to one queue: on these alone the broker knows rights by topic.
@@ -69,15 +73,26 @@ def stream_exchange(message: type[Message]) -> RabbitExchange:
     return RabbitExchange(exchange_of(message), type=StreamExchangeType.TOPIC, durable=True)
 
 
-def work_queue(reader: Service, message: type[Message]) -> RabbitQueue:
-    """The one queue in which a service finds this kind of message, shared by all its instances."""
+def work_queue(reader: Service, message: type[Message], *, declare: bool = True) -> RabbitQueue:
+    """The one queue in which a service finds this kind of message, shared by all its instances.
+
+    FastStream declares and binds it, or only looks whether it is there.
+    """
     return RabbitQueue(
         f"{reader}.{message.topic}",
         queue_type=QueueType.QUORUM,
         durable=True,
+        declare=declare,
         routing_key=message.topic,
         arguments=_WORK,
     )
+
+
+async def declare_work_queue(channel: AbstractChannel, reader: Service, message: type[Message]) -> None:
+    """Declare the queue in which a service finds this kind of message."""
+    queue = work_queue(reader, message)
+    made = await channel.declare_queue(queue.name, durable=True, arguments=dict(queue.arguments or {}))
+    await made.bind(exchange_of(message), message.topic)
 
 
 def everything_queue(reader: Service) -> tuple[str, dict[str, Any]]:
@@ -96,9 +111,9 @@ async def declare_everything(channel: AbstractChannel, reader: Service) -> None:
 
 
 async def declare(channel: AbstractChannel) -> None:
-    """Declare what all services share. Work queues are declared by their readers.
+    """Declare what all services share.
 
-    But for the queue of audit: nothing may be told before it is there, and audit may be the last to start.
+    And the queue of audit: nothing may be told before it is there, and audit may be the last to start.
     """
     for name, kind in EXCHANGES.items():
         await channel.declare_exchange(name, kind, durable=True)
@@ -106,3 +121,11 @@ async def declare(channel: AbstractChannel) -> None:
         queue = await channel.declare_queue(name, durable=True, arguments=arguments)
         await queue.bind(name, "#")
     await declare_everything(channel, Service.AUDIT)
+
+
+async def find(channel: AbstractChannel) -> None:
+    """See that what all services share is there. Raises `aiormq.exceptions.ChannelNotFoundEntity`."""
+    for name in EXCHANGES:
+        await channel.declare_exchange(name, passive=True)
+    for name in (RETRY, PARKED, everything_queue(Service.AUDIT)[0]):
+        await channel.declare_queue(name, passive=True)

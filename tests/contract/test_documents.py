@@ -1,6 +1,7 @@
 """The generated documents are fresh, and the AsyncAPI documents are what AsyncAPI says they must be."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from jsonschema import Draft7Validator
 
 from ops.asyncapi import Document, document
 from ops.documents import MESSAGES, ROOT, documents, stale
+from ops.privileges import USERS
 from ops.traffic import services
 from shared.contracts.catalogue import COMMANDS, EVENTS
 from shared.contracts.vocabulary import Service
@@ -82,3 +84,16 @@ def test_every_message_is_described_for_people() -> None:
     missing = [kind for kind in (*COMMANDS.values(), *EVENTS.values()) if f"\n### {kind.__name__}\n" not in described]
 
     assert missing == []
+
+
+def test_the_architecture_tells_who_may_say_what_as_the_contracts_do() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    section = text.partition("## Who may say what")[2].partition("\n## ")[0]
+    rows = [re.findall(r"`([^`]+)`", row) for row in section.splitlines() if row.startswith("| `")]
+
+    told = {user: set(topics) for user, *topics in rows}
+
+    assert told == {
+        user: {topic.rpartition(".")[0] for topic, kind in (COMMANDS | EVENTS).items() if user in kind.by}
+        for user in USERS
+    }

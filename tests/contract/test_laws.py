@@ -67,7 +67,7 @@ def test_a_service_starts_where_only_it_and_what_is_shared_are(service: str, tmp
     shutil.copytree(ROOT / "shared", tmp_path / "shared")
     environment = {
         "PATH": os.environ["PATH"],
-        "RABBITMQ_URL": "amqp://127.0.0.1:1/",
+        "RABBITMQ_URL": f"amqp://{service}@127.0.0.1:1/",
         "MONGODB_URL": "mongodb://127.0.0.1:1/",
         **keys.environment(Service(service)),
     }

@@ -28,7 +28,7 @@ def measured(system: System, tmp_path: Path) -> Measured:
 async def test_everybody_is_taken_through_each_step_once(system: System, measured: Measured, tmp_path: Path) -> None:
     people = People(with_an_app=6, without=4)
     directory = people.directory(tmp_path / "directory.yaml", OWASP)
-    await import_directory(directory, system.servers.rabbitmq_url, system.keys.public)
+    await import_directory(directory, system.as_operator)
     steps = Steps(measured, *people.takers())
 
     lines = [*await steps.logins(6, at_once=2), *await steps.enrollments(4, at_once=4)]

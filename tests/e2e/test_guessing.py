@@ -57,7 +57,7 @@ async def test_guesses_at_once_over_as_many_logins_are_five_and_neither_password
     guesses = await asyncio.gather(*(each.otp(wrong) for each in browsers))
     right = await browsers[0].otp(ada.app.lasting_code())
     recovered = await browsers[0].otp(ada.recovery_codes[0], "recovery_code")
-    await unlock(ada.person.username, system.servers.rabbitmq_url)
+    await unlock(ada.person.username, system.as_operator)
     unlocked = await browsers[1].otp(ada.app.lasting_code())
 
     assert Counter(answer.said for answer in guesses) == {(401, "invalid_code"): FREE, TOO_MANY: MANY - FREE}

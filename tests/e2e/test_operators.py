@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from ops.cli import app
 from ops.exits import AMISS
 from ops.services import services
-from shared.contracts.vocabulary import Service
+from shared.contracts.vocabulary import OPERATOR, Service
 from shared.runtime.topology import PARKED
 from tests.broker import Broker
 from tests.e2e.conftest import Browsers, Enrolling
@@ -34,7 +34,7 @@ METRICS = {
 @pytest.fixture
 def wardgate(system: System) -> Wardgate:
     """Runs `wardgate` with these words and `--json`: the exit status, and what it said."""
-    environment = {"RABBITMQ_URL": system.servers.rabbitmq_url, "SEALING_PUBLIC_KEYS": "{}"}
+    environment = {**system.servers.access(OPERATOR, system.prefix).environment, "SEALING_PUBLIC_KEYS": "{}"}
 
     async def run(*words: str) -> tuple[int, Any]:
         result = await asyncio.to_thread(CliRunner().invoke, app, [*words, "--json"], env=environment)

@@ -108,6 +108,8 @@ def _of_headers(form: dict[str, Any]) -> Iterator[Mail]:
         yield Mail("a trace that is none", body, own | {"traceparent": wrong})
     for wrong in (CANARY, [CANARY], [{"routing-keys": 7}], [{"routing-keys": [CANARY]}], [{"count": -1}]):
         yield Mail("a death that is none", body, own | {"x-death": wrong})
+    for wrong in ("policy", 7, [CANARY]):
+        yield Mail("a publisher that is none", body, own | {"x-published-by": wrong})
     yield Mail("many headers", body, own | {f"x-{number}": CANARY for number in range(2_000)})
     yield Mail("deep headers", body, own | {"x-deep": _nested(50)})
     yield Mail("another topic", body, own | {"x-topic": "access.granted.v1"})

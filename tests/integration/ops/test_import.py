@@ -8,6 +8,7 @@ import pytest
 
 from ops.directory import DirectoryError
 from ops.importing import Summary, import_directory
+from ops.running import Running
 from services.auth.cores import Cores
 from services.auth.handlers import Books
 from services.auth.handlers import handlers as auth
@@ -28,6 +29,7 @@ from shared.crypto.passwords import Parameters, Passwords
 from shared.runtime.clock import now
 from shared.runtime.messaging import RabbitMessenger
 from shared.runtime.mongo import Database, Mongo
+from shared.runtime.origin import BrokerUsers
 from shared.runtime.outbox import Outbox
 from shared.runtime.settings import Keyholder
 from tests.keys import Keys
@@ -64,7 +66,7 @@ class System:
     @asynccontextmanager
     async def serving(self, *, away: Service | None = None) -> AsyncIterator[RealWire]:
         url = self._settings.rabbitmq_url.get_secret_value()
-        messenger = RabbitMessenger()
+        messenger = RabbitMessenger(BrokerUsers.SHARED)
         await messenger.open(url)
         outboxes = {service: Outbox(self.database(service)[_KEPT_IN[service]], messenger, now) for service in _KEPT_IN}
         in_auth = self.database(Service.AUTH)
@@ -87,7 +89,10 @@ class System:
 
     async def load(self, content: str = DIRECTORY) -> Summary:
         self._file.write_text(content)
-        return await import_directory(self._file, self._settings.rabbitmq_url.get_secret_value(), self._keys.public)
+        return await import_directory(
+            self._file,
+            Running("", self._settings.rabbitmq_url.get_secret_value(), "", self._keys.public, BrokerUsers.SHARED),
+        )
 
     async def signs_in(self, wire: RealWire, username: str, password: str) -> Event:
         flow = FlowId(f"login of {username}")

@@ -102,7 +102,7 @@ async def test_the_system_is_whole_again_and_a_second_import_changes_nothing(run
     while missing_at(port):  # each question waits for its answer
         pass
 
-    assert await import_directory(EXAMPLE, system.rabbitmq_url, system.public_keys) == Summary()
+    assert await import_directory(EXAMPLE, system) == Summary()
 
 
 def test_logs_are_json_lines_for_the_owner_only(running: Program, state: Path) -> None:

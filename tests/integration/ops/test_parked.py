@@ -16,7 +16,7 @@ from ops.stack import Stack
 from shared.contracts.auth import ImportedUser, ImportUsers, VerifyPassword
 from shared.contracts.message import Message
 from shared.contracts.policy import EnforcementChanged, OtpRequired
-from shared.contracts.vocabulary import FlowId, Service
+from shared.contracts.vocabulary import OPERATOR, FlowId, Service
 from shared.runtime.clock import now
 from shared.runtime.messaging import Envelope, Letter
 from shared.runtime.parking import parked
@@ -40,7 +40,8 @@ def question(username: str = "ada") -> VerifyPassword:
 
 async def park(broker: Broker, message: Message, reason: str = "fault", queue: str = QUEUE) -> None:
     letter = parked(Letter.of(message, Envelope(FLOW)), queue, reason, "ZeroDivisionError", now())
-    await broker.put(PARKED, queue, letter.body, headers=letter.headers, correlation_id=FLOW)
+    user = queue.partition(".")[0]
+    await broker.put(PARKED, queue, letter.body, user, headers=letter.headers, correlation_id=FLOW)
 
 
 async def park_body(broker: Broker, body: bytes, **headers: Any) -> None:
@@ -51,7 +52,7 @@ async def park_body(broker: Broker, body: bytes, **headers: Any) -> None:
 @pytest.fixture
 def wardgate(servers: Stack) -> Command:
     """Runs `wardgate parked` with these words: the exit status, what it said as JSON, and everything that it said."""
-    environment = {"RABBITMQ_URL": servers.rabbitmq_url, "SEALING_PUBLIC_KEYS": "{}"}
+    environment = {**servers.access(OPERATOR).environment, "SEALING_PUBLIC_KEYS": "{}"}
 
     async def run(*words: str) -> Said:
         result = await asyncio.to_thread(CliRunner().invoke, app, [*words, "--json"], env=environment)

@@ -113,8 +113,14 @@ def test_the_servers_answer_on_the_loopback_interface_only(private: Stack) -> No
 
 def test_the_broker_has_no_password_that_is_known(private: Stack, state: Path) -> None:
     assert "guest" not in private.rabbitmq_url
-    for file in ("password", "rabbitmq.conf", ".erlang.cookie"):
+    for file in ("passwords.json", "definitions.json", "rabbitmq.conf", ".erlang.cookie"):
         assert stat.S_IMODE((state / "rabbitmq" / file).stat().st_mode) & 0o077 == 0
+
+
+def test_the_passwords_of_the_database_are_for_the_owner_only(private: Stack, state: Path) -> None:
+    assert private.mongodb is not None
+    for file in ("passwords.json", "key"):
+        assert stat.S_IMODE((state / "mongodb" / file).stat().st_mode) & 0o077 == 0
 
 
 async def test_servers_do_not_outlive_a_process_that_is_killed_and_lose_nothing_by_it(tmp_path: Path) -> None:

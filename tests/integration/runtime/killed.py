@@ -12,8 +12,9 @@ from pydantic import SecretStr
 
 from shared.contracts.auth import VerifyPassword
 from shared.contracts.vocabulary import Service
+from shared.runtime.origin import BrokerUsers
 from shared.runtime.router import Router
-from shared.runtime.settings import Settings
+from shared.runtime.settings import Environment, Settings
 from tests.serving import serving
 
 
@@ -25,7 +26,15 @@ async def serve(url: str) -> None:
     async def die(_: VerifyPassword) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
-    async with serving(router, settings=Settings(rabbitmq_url=SecretStr(url), mongodb_url=SecretStr("unused"))):
+    async with serving(
+        router,
+        settings=Settings(
+            environment=Environment.DEVELOPMENT,
+            broker_users=BrokerUsers.SHARED,
+            rabbitmq_url=SecretStr(url),
+            mongodb_url=SecretStr("unused"),
+        ),
+    ):
         await asyncio.Event().wait()
 
 

@@ -18,6 +18,7 @@ from shared.runtime import topology
 from shared.runtime.caller import Asks, Caller
 from shared.runtime.clock import now
 from shared.runtime.messaging import RabbitMessenger, Unreachable
+from shared.runtime.origin import BrokerUsers
 from shared.runtime.router import Router
 from shared.runtime.settings import Keyholder
 from tests.broker import Broker
@@ -99,7 +100,7 @@ class Cable:
 
 @asynccontextmanager
 async def calling(url: str, *, patience: timedelta = timedelta(seconds=8), room: int = 2_000) -> AsyncIterator[Caller]:
-    messenger = RabbitMessenger()
+    messenger = RabbitMessenger(BrokerUsers.SHARED)
     await messenger.open(url)
     caller = Caller(messenger, now, patience=patience, room=room)
     await caller.open()
@@ -300,7 +301,7 @@ async def test_a_stray_answer_to_nobody_and_one_that_is_malformed_disturb_nobody
 
 
 async def test_a_messenger_that_could_not_declare_the_topology_can_be_opened_again(broker: Broker) -> None:
-    messenger = RabbitMessenger()
+    messenger = RabbitMessenger(BrokerUsers.SHARED)
     async with await aio_pika.connect(broker.url) as connection, connection.channel() as channel:
         await channel.queue_delete(topology.PARKED)
         await channel.declare_queue(topology.PARKED, durable=True)

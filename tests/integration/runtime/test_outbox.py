@@ -12,6 +12,7 @@ from shared.contracts.policy import EnforcementChanged
 from shared.contracts.vocabulary import Mode, TenantId
 from shared.runtime.messaging import Envelope, Letter, RabbitMessenger, Unreachable, conversing
 from shared.runtime.mongo import Collection, Database
+from shared.runtime.origin import BrokerUsers
 from shared.runtime.outbox import Outbox, relay
 from tests.broker import Broker
 from tests.examples import FLOW, NOON, VENDOR, messages
@@ -55,7 +56,7 @@ async def test_what_was_committed_before_a_crash_is_told_by_the_living_with_its_
     with conversing(Envelope(FLOW, cause, reply_to="a caller", attempt="the third", deadline=NOON)):
         await commit(dead, accounts, told)
 
-    messenger = RabbitMessenger()
+    messenger = RabbitMessenger(BrokerUsers.SHARED)
     await messenger.open(broker.url)
     living = Outbox(accounts, messenger, clock)
     async with broker.hearing(EnrollmentConfirmed.topic) as heard:

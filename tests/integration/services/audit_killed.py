@@ -21,8 +21,9 @@ from shared.contracts.message import Event
 from shared.contracts.vocabulary import Service
 from shared.runtime.clock import now
 from shared.runtime.mongo import Mongo, UpdateOne
+from shared.runtime.origin import BrokerUsers
 from shared.runtime.router import Router
-from shared.runtime.settings import Settings
+from shared.runtime.settings import Environment, Settings
 from tests.serving import serving
 
 
@@ -81,7 +82,13 @@ async def serve(settings: Settings, moment: Moment | None = None) -> None:
 
 def main(rabbitmq: str, mongodb: str, prefix: str, deaths: int) -> None:
     """Die so many times, then live on until told to stop."""
-    settings = Settings(rabbitmq_url=SecretStr(rabbitmq), mongodb_url=SecretStr(mongodb), mongodb_prefix=prefix)
+    settings = Settings(
+        environment=Environment.DEVELOPMENT,
+        broker_users=BrokerUsers.SHARED,
+        rabbitmq_url=SecretStr(rabbitmq),
+        mongodb_url=SecretStr(mongodb),
+        mongodb_prefix=prefix,
+    )
     for number in range(deaths):
         if (child := os.fork()) == 0:
             asyncio.run(serve(settings, list(Moment)[number % len(Moment)]))

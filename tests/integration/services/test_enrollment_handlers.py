@@ -70,7 +70,7 @@ class Enrollment:
     async def tell(self, message: Message, flow: FlowId = FLOW) -> list[Event]:
         """What is told when this message comes."""
         before = len(self.wire.letters)
-        await self.wire.send(Letter.of(message, Envelope(flow, reply_to="replies")))
+        await self.wire.send(Letter.of(message, Envelope(flow, reply_to=f"{topology.OWN_QUEUE}of-the-test")))
         await self.wire.settle()
         told = [letter for letter in self.wire.letters[before + 1 :] if letter.exchange == topology.EVENTS]
         return [EVENTS[letter.routing_key].model_validate_json(letter.body) for letter in told]

@@ -10,6 +10,7 @@ import pytest
 
 from ops.directory import DirectoryError, understood
 from ops.importing import BATCH, COST_OF_A_PASSWORD, IN_FLIGHT, IN_PART, Import, Summary, import_directory
+from ops.running import Running
 from shared.contracts.auth import ImportUsers, UsersImported, user_id_of
 from shared.contracts.enrollment import AuthenticatorsChecked, ImportAuthenticators
 from shared.contracts.message import Command, Event
@@ -245,7 +246,7 @@ async def test_without_the_keys_of_the_services_nothing_is_sent(
     file.write_text(DIRECTORY)
 
     with pytest.raises(DirectoryError) as refused:
-        await import_directory(file, "amqp://127.0.0.1:1/", lacking)
+        await import_directory(file, Running("", "amqp://127.0.0.1:1/", "", lacking))
 
     assert str(refused.value) == f"Nothing was loaded. {said}"
 
@@ -255,6 +256,6 @@ async def test_a_broker_that_is_not_there_is_said_without_its_password(keys: Key
     file.write_text(DIRECTORY)
 
     with pytest.raises(DirectoryError, match=r"Nothing was loaded\. RabbitMQ cannot be reached") as refused:
-        await import_directory(file, "amqp://user:CANARY@127.0.0.1:1/", keys.public)
+        await import_directory(file, Running("", "amqp://user:CANARY@127.0.0.1:1/", "", keys.public))
 
     assert "CANARY" not in str(refused.value)

@@ -93,3 +93,24 @@ def test_a_service_has_one_database_and_the_operator_only_looks_at_the_trail() -
 
     assert users.pop(OPERATOR) == ("wardgate_audit", "read")
     assert users == {service: (f"wardgate_{service}", "readWrite") for service in Service}
+
+
+def test_who_is_retired_cannot_sign_in_and_may_do_nothing() -> None:
+    definitions = broker_definitions(PASSWORDS, SALT, retired=["wardgate"])
+
+    [user] = [user for user in definitions["users"] if user["name"] == "wardgate"]
+    [rights] = [rights for rights in definitions["permissions"] if rights["user"] == "wardgate"]
+    assert (user["password_hash"], user["tags"]) == ("", "")
+    assert {rights["configure"], rights["write"], rights["read"]} == {"^$"}
+
+
+def test_nobody_speaks_in_anothers_name_unless_the_definitions_are_those_of_a_developer() -> None:
+    assert "impersonator" not in str(broker_definitions(PASSWORDS, SALT))
+
+
+def test_a_password_of_any_kind_fits_into_a_url() -> None:
+    [auth] = [user for user in database_users("wardgate_") if user.name == "auth"]
+
+    assert auth.url("db:27017", "p@s/s:?", "tls=true") == (
+        "mongodb://auth:p%40s%2Fs%3A%3F@db:27017/?authSource=wardgate_auth&tls=true"
+    )

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from ops.keys import Keys
-from ops.running import Running
 from ops.services import environment_of, service, services
+from ops.stack import Access
 from shared.crypto.sealing import new_private_key
+from shared.runtime.origin import BrokerUsers
 
 NAMES = ("auth", "enrollment", "gateway", "policy")
 
@@ -19,8 +20,8 @@ def keys() -> Keys:
 
 
 def environment(name: str, keys: Keys, inherited: dict[str, str] | None = None) -> dict[str, str]:
-    running = Running("http://127.0.0.1:8080", "amqp://broker", "mongodb://database", keys.public)
-    return environment_of(name, running, keys, inherited or {})
+    access = Access(f"amqp://{name}:its-own@broker", f"mongodb://{name}:its-own@database", BrokerUsers.OWN)
+    return environment_of(name, access, keys, inherited or {})
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -37,7 +38,9 @@ def test_a_service_finds_its_own_secrets_and_nobody_elses(name: str, keys: Keys)
 def test_a_service_finds_the_servers_and_everybodys_public_keys(name: str, keys: Keys) -> None:
     told = environment(name, keys)
 
-    assert (told["RABBITMQ_URL"], told["MONGODB_URL"]) == ("amqp://broker", "mongodb://database")
+    assert told["RABBITMQ_URL"] == f"amqp://{name}:its-own@broker"
+    assert told["MONGODB_URL"] == f"mongodb://{name}:its-own@database"
+    assert told["BROKER_USERS"] == "own"
     assert told["ENVIRONMENT"] == "development"
     assert json.loads(told["SEALING_PUBLIC_KEYS"]) == keys.public
 
@@ -48,7 +51,7 @@ def test_cookies_travel_over_plain_http_for_the_gateway_of_a_developer_only(keys
 
 
 def test_secrets_of_the_persons_own_environment_are_not_handed_on(keys: Keys) -> None:
-    inherited = {"KEYRING": "k0:of-production", "SEALING_PRIVATE_KEY": "of-production", "LOG_LEVEL": "DEBUG"}
+    inherited = {"KEYRING": "k0:of-production", "RABBITMQ_URL": "amqp://of-production", "LOG_LEVEL": "DEBUG"}
 
     told = environment("auth", keys, inherited)
 

@@ -8,7 +8,7 @@ from services.auth.settings import AuthSettings
 from shared.crypto.sealing import new_private_key
 
 ENVIRONMENT = {
-    "RABBITMQ_URL": "amqp://127.0.0.1",
+    "RABBITMQ_URL": "amqp://auth@127.0.0.1",
     "MONGODB_URL": "mongodb://127.0.0.1",
     "SEALING_PRIVATE_KEY": "",
     "SEALING_PUBLIC_KEYS": "{}",

@@ -11,7 +11,7 @@ from shared.contracts.vocabulary import Service
 from tests.keys import Keys
 
 ENVIRONMENT = {
-    "RABBITMQ_URL": "amqp://127.0.0.1",
+    "RABBITMQ_URL": "amqp://enrollment@127.0.0.1",
     "MONGODB_URL": "mongodb://127.0.0.1",
     **Keys().environment(Service.ENROLLMENT),
 }

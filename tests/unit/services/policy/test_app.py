@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from services.policy.app import app
 
-ENVIRONMENT = {"RABBITMQ_URL": "amqp://127.0.0.1", "MONGODB_URL": "mongodb://127.0.0.1"}
+ENVIRONMENT = {"RABBITMQ_URL": "amqp://policy@127.0.0.1", "MONGODB_URL": "mongodb://127.0.0.1"}
 
 
 @pytest.mark.parametrize("missing", ENVIRONMENT)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from shared.contracts.vocabulary import Service
+from shared.runtime.origin import BrokerUsers
 from shared.runtime.settings import Keyholder
 
 PUBLIC = {"auth": "a", "gateway": "b"}
@@ -47,3 +49,26 @@ def test_a_secret_that_is_nowhere_is_named_and_no_other_is_shown(folder: Path) -
         Keyholder()
 
     assert "mongodb://file" not in str(refused.value)
+
+
+@pytest.mark.usefixtures("folder")
+def test_services_that_share_a_user_are_refused_where_it_matters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BROKER_USERS", "shared")
+
+    with pytest.raises(ValueError, match="in development only"):
+        Keyholder()
+
+    monkeypatch.setenv("ENVIRONMENT", "development")
+    assert Keyholder().broker_users is BrokerUsers.SHARED
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("user", ["gateway", "wardgate", "administrator"])
+def test_a_service_does_not_start_as_another(monkeypatch: pytest.MonkeyPatch, user: str) -> None:
+    monkeypatch.setenv("RABBITMQ_URL", f"amqp://{user}:secret@broker")
+    settings = Keyholder()
+
+    with pytest.raises(ValueError, match=f"user of RABBITMQ_URL is {user}") as refused:
+        settings.see_that_user_is(Service.AUTH)
+
+    assert "secret" not in str(refused.value)

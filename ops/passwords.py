@@ -1,0 +1,24 @@
+"""Passwords of the users of private servers: made once, kept where their owner alone may read them."""
+
+import json
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def kept_passwords(file: Path, users: Iterable[str]) -> dict[str, str]:
+    """The passwords in this file; those that are missing are made."""
+    kept: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+    known = kept | {user: secrets.token_urlsafe(24) for user in users if user not in kept}
+    if known != kept:
+        write_private(file, json.dumps(known, indent=2))
+    return known
+
+
+def write_private(file: Path, text: str) -> None:
+    """Write a file that its owner alone may read, whole or not at all."""
+    aside = file.with_name(f"{file.name}.new")
+    aside.unlink(missing_ok=True)
+    aside.touch(mode=0o600)
+    aside.write_text(text)
+    aside.rename(file)
