@@ -56,7 +56,10 @@ def private_rabbitmq(state: Path, server: Path) -> LocalServer:
         "RABBITMQ_CONFIG_FILE": str(state / "rabbitmq"),
         "RABBITMQ_CONF_ENV_FILE": "/dev/null",  # what the machine's own broker is told must not reach this one
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(state / "enabled_plugins"),
-        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+        # Schedulers with nothing to do sleep rather than spin: on a small machine the services have use for that CPU.
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
+            "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none"
+        ),
     }
     return LocalServer(
         "RabbitMQ",

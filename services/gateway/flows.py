@@ -94,7 +94,7 @@ class Flows:
 
     async def end(self, flow: Flow) -> bool:
         """End a login in the state in which it was judged; of all who try, one alone hears `True`."""
-        ended = await self._flows.find_one_and_delete(
+        ended = await self._flows.delete_one(
             {
                 "_id": flow.flow_id,
                 "tenant_id": flow.tenant_id,
@@ -102,7 +102,7 @@ class Flows:
                 "expires_at": {"$gt": self._clock()},
             },
         )
-        return ended is not None
+        return bool(ended.deleted_count)
 
     async def abandon(self, token_hash: str) -> Flow | None:
         """Forget the login of the browser with this token, whatever its state; it is returned, if there was one."""

@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import structlog
@@ -96,6 +97,7 @@ def _refused_change(scope: Scope, headers: Headers) -> Code | None:
     return None
 
 
+@lru_cache
 def _is_localhost(host: str) -> bool:
     """Whether a browser means this machine. An attacker's name that resolves to 127.0.0.1 does not (DNS rebinding)."""
     try:

@@ -75,6 +75,7 @@ def web(
         summary="Sign in with a password, and a second factor where an account enforces one.",
         description=openapi.ANYWHERE,
         openapi_url=f"{_API}/openapi.json",
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},  # ours is in `tracing`
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,

@@ -1,6 +1,7 @@
 """What makes all services alike: broker, database, logs, health, metrics, start and graceful shutdown."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -174,6 +175,8 @@ class Runtime:
                 await asyncio.sleep(1)
             else:
                 self._prepared = True
+                gc.collect()
+                gc.freeze()  # what is there by now stays: no collection has to look at it again
                 _log.info("ready")
 
     async def _connect(self, router: Router, prepare: Callable[[], Awaitable[None]]) -> None:
