@@ -118,15 +118,15 @@ async def test_evidence_that_is_slipped_in_under_another_key_grants_nothing(told
             letter = Letter.of(evidence, Envelope(flow))
             copied = letter.headers | {"CC": [OtpVerified.topic]}
             await broker.put(EVENTS, key, letter.body, publisher, headers=copied, correlation_id=flow)
-        aside = [await parked.next(), await parked.next()]
-        while {"policy.otp.verified.v1"} != {str(each.headers["x-parked-queue"]) for each in aside[-2:]}:
-            aside.append(await parked.next())  # audit may have no use for one of them either
+        reasons: list[object] = []
+        while len(reasons) < 2:  # audit may have no use for one of them either
+            aside = await parked.next()
+            if aside.headers["x-parked-queue"] == f"policy.{OtpVerified.topic}":
+                reasons.append(aside.headers["x-parked-reason"])
         await told_apart.settled()
 
     assert grants.messages.empty()
-    assert {each.headers["x-parked-reason"] for each in aside if each.headers["x-parked-queue"] != "audit.events"} == {
-        "forged"
-    }
+    assert reasons == ["forged", "forged"]
 
 
 async def test_nobody_can_have_a_refusal_copied_to_where_evidence_is_read(told_apart: System) -> None:

@@ -12,6 +12,7 @@ import pymongo
 import pytest
 from aio_pika import ExchangeType
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
+from aio_pika.connection import make_url
 from aio_pika.exceptions import ProbableAuthenticationError
 from aiormq.exceptions import ChannelAccessRefused, ChannelPreconditionFailed
 from pymongo.errors import OperationFailure
@@ -190,8 +191,10 @@ async def test_nobody_signs_in_with_a_password_that_is_known(guarded_servers: St
     at = guarded_servers.rabbitmq_url.rpartition("@")[2]
 
     for user, password in (("guest", "guest"), ("gateway", ""), ("gateway", "gateway"), ("wardgate", "")):
+        connection = aio_pika.Connection(make_url(f"amqp://{user}:{password}@{at}"))
         with pytest.raises(ProbableAuthenticationError):
-            await aio_pika.connect(f"amqp://{user}:{password}@{at}")
+            await connection.connect()
+        await connection.close()
 
 
 async def test_exchanges_of_an_earlier_version_are_made_anew_and_queues_keep_what_is_in_them(
