@@ -32,7 +32,7 @@ USERS: tuple[str, ...] = (*(str(service) for service in Service), OPERATOR)
 
 VHOST = "/"
 
-_OWN_QUEUE = r"amq\.gen-[A-Za-z0-9_-]+"
+_OWN_QUEUE = rf"{re.escape(topology.OWN_QUEUE)}[A-Za-z0-9_-]+"
 _NOTHING = "^$"
 _ANYTHING = ".*"
 _NO_RIGHTS = dict.fromkeys(("configure", "write", "read"), _NOTHING)
@@ -65,7 +65,7 @@ def broker_definitions(
             for user, password_hash in hashes.items()
         ],
         "vhosts": [{"name": VHOST}],
-        "permissions": [{"user": user, "vhost": VHOST, **rights[user]} for user in rights],
+        "permissions": [{"user": user, "vhost": VHOST, **may} for user, may in rights.items()],
         "topic_permissions": [
             {"user": user, "vhost": VHOST, **by_topic} for user in passwords for by_topic in topic_permissions(user)
         ],

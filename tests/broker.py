@@ -56,6 +56,15 @@ class Broker:
             await topology.declare(channel)
             yield cls(url, connection, channel)
 
+    @classmethod
+    @asynccontextmanager
+    async def cleared(cls, url: str) -> AsyncIterator[Self]:
+        """Connect to a broker that has no queue of any service, and leave it so."""
+        async with cls.at(url) as broker:
+            await broker.clear()
+            yield broker
+            await broker.clear()
+
     async def clear(self) -> None:
         """Delete the queues of all services and empty the shared ones, so that the next test finds nothing."""
         async with self._connection.channel() as channel:

@@ -142,10 +142,8 @@ def browser(system: System, wire: httpx.AsyncBaseTransport) -> Callable[[], Brow
 async def broker(servers: Stack, systems: Systems) -> AsyncIterator[Broker]:
     """The broker, with the shared topology declared and no queue of any service left over from another test."""
     await systems.stop()
-    async with Broker.at(servers.rabbitmq_url) as broker:
-        await broker.clear()
+    async with Broker.cleared(servers.rabbitmq_url) as broker:
         yield broker
-        await broker.clear()
 
 
 @pytest.fixture

@@ -7,10 +7,9 @@ from aiormq.abc import DeliveredMessage
 from shared.contracts.catalogue import EVENTS
 from shared.contracts.message import Event
 from shared.contracts.vocabulary import OPERATOR, Service
-from shared.runtime import topology
+from shared.runtime import parking, topology
 from shared.runtime.messaging import Letter
 from shared.runtime.origin import BrokerUsers, publisher
-from shared.runtime.parking import TOPIC, vouched
 
 
 class Unreadable(ValueError):  # noqa: N818 - says what is the matter
@@ -39,7 +38,7 @@ class Arrival:
             # It was parked, and the operator gives it back. Nobody else's word is taken for what it is and by whom: who
             # tells an event could else say in a header that it is another one, which he may not tell.
             match self.headers:
-                case {"x-topic": str(topic)} | {"x-death": [{"routing-keys": [str(topic), *_]}, *_]}:
+                case {parking.TOPIC: str(topic)} | {"x-death": [{"routing-keys": [str(topic), *_]}, *_]}:
                     self.topic = topic
             self.publisher = publisher(self.publisher, self.headers, reader)
 
@@ -68,5 +67,5 @@ class Arrival:
             body=self._body,
             correlation_id=self._properties.correlation_id or "",
             reply_to=self._properties.reply_to or None,
-            headers=vouched(self.headers, self.publisher) | {TOPIC: self.topic},
+            headers=parking.vouched(self.headers, self.publisher) | {parking.TOPIC: self.topic},
         )

@@ -128,10 +128,10 @@ class Reader:
             return Outcome.REFUSED
         except (SealBroken, OverflowError) as error:  # or a number that no database takes
             return await self._malformed(incoming, error)
-        except Unreachable as away:
-            if not isinstance(away, Forbidden):
-                raise
-            return await self._fault(incoming, away)
+        except Forbidden as forbidden:  # the broker is there, and will say the same again
+            return await self._fault(incoming, forbidden)
+        except Unreachable:
+            raise
         except Exception as fault:  # noqa: BLE001 - whatever it is, the message comes again and is parked in the end
             return await self._fault(incoming, fault)
         return Outcome.DONE

@@ -4,13 +4,10 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-import aio_pika
 import httpx
 import pytest
-from aio_pika.abc import AbstractChannel
 
 from ops.traffic import readers_of
 from shared.contracts.attempts import UnlockCodes
@@ -37,37 +34,23 @@ MEBIBYTES = 48
 _COUNTED = re.compile(r'^wardgate_messages_total\{outcome="(\w+)",topic="(\S+)"\} (\S+)$', re.MULTILINE)
 
 
-class Attacker:
-    """Somebody who may publish whatever he likes, in the name of whoever may."""
-
-    def __init__(self, channel: AbstractChannel, *, impersonates: bool) -> None:
-        self._channel = channel
-        self._impersonates = impersonates
-
-    @classmethod
-    @asynccontextmanager
-    async def of(cls, target: System) -> AsyncIterator["Attacker"]:
-        async with AsyncExitStack() as stack:
-            connection = await stack.enter_async_context(await aio_pika.connect(target.servers.rabbitmq_url))
-            channel = await stack.enter_async_context(connection.channel())
-            yield cls(channel, impersonates=bool(target.servers.broker_passwords))
-
-    async def send(self, kind: type[Message], mails: Sequence[Mail]) -> None:
-        """Return when the broker has all of them."""
-        for start in range(0, len(mails), AT_ONCE):
-            await asyncio.gather(*(self._put(kind, mail) for mail in mails[start : start + AT_ONCE]))
-
-    async def _put(self, kind: type[Message], mail: Mail) -> None:
-        user = min(kind.by) if self._impersonates else None
-        message = aio_pika.Message(mail.body, headers=mail.headers, user_id=user, **mail.properties)
-        exchange = await self._channel.get_exchange(topology.exchange_of(kind), ensure=False)
-        await exchange.publish(message, kind.topic, mandatory=False)
-
-
 @pytest.fixture
-async def attacker(target: System) -> AsyncIterator[Attacker]:
-    async with Attacker.of(target) as attacker:
-        yield attacker
+async def attacker(target: System) -> AsyncIterator[Broker]:
+    """Somebody who may publish whatever he likes, in the name of whoever may."""
+    async with Broker.at(target.servers.rabbitmq_url) as broker:
+        yield broker
+
+
+async def attack(broker: Broker, kind: type[Message], mails: Sequence[Mail]) -> None:
+    """Return when the broker has all of them."""
+    exchange, user = topology.exchange_of(kind), min(kind.by)
+    for start in range(0, len(mails), AT_ONCE):
+        await asyncio.gather(
+            *(
+                broker.put(exchange, kind.topic, mail.body, user, headers=mail.headers, **mail.properties)
+                for mail in mails[start : start + AT_ONCE]
+            )
+        )
 
 
 async def outcomes(target: System) -> Counter[tuple[Service, str, str]]:
@@ -79,11 +62,6 @@ async def outcomes(target: System) -> Counter[tuple[Service, str, str]]:
             for outcome, topic, count in _COUNTED.findall(told):
                 found[instance.service, topic, outcome] += int(float(count))
     return found
-
-
-async def parked(target: System) -> int:
-    async with Broker.at(target.servers.rabbitmq_url) as broker:
-        return await broker.count(topology.PARKED)
 
 
 def memory(instance: Instance) -> int:
@@ -101,16 +79,16 @@ async def is_at_work(target: System, wire: httpx.AsyncBaseTransport) -> bool:
 
 @pytest.mark.timeout(300)
 async def test_whatever_is_wrong_with_a_message_it_is_parked_and_its_readers_go_on(
-    target: System, attacker: Attacker, wire: httpx.AsyncBaseTransport
+    target: System, attacker: Broker, wire: httpx.AsyncBaseTransport
 ) -> None:
     processes = [instance.child.pid for instance in target.instances]
-    before, parked_before = await outcomes(target), await parked(target)
+    before, parked_before = await outcomes(target), await attacker.count(topology.PARKED)
     mail = {kind: list(hostile(EXAMPLES[kind.topic])) for kind in KINDS}
     for kind in OF_EACH_READER:
         mail[kind].append(enormous(EXAMPLES[kind.topic]))
 
     for kind, mails in mail.items():
-        await attacker.send(kind, mails)
+        await attack(attacker, kind, mails)
     await target.settled()
 
     became = await outcomes(target) - before
@@ -123,16 +101,16 @@ async def test_whatever_is_wrong_with_a_message_it_is_parked_and_its_readers_go_
         sent = sum(len(mail[kind]) for kind in KINDS for reader in readers_of(kind) if reader is service)
         assert seen[service] >= sent > 0  # and what other services told of it
     laid_aside = sum(count for (_, _, outcome), count in became.items() if outcome in {"malformed", "forged", "parked"})
-    assert await parked(target) - parked_before == laid_aside > len(KINDS) * 50
+    assert await attacker.count(topology.PARKED) - parked_before == laid_aside > len(KINDS) * 50
     assert CANARY not in target.logs()
     assert [instance.child.pid for instance in target.instances if instance.child.is_running] == processes
     assert await is_at_work(target, wire)
 
 
-async def test_no_memory_is_lost_to_hostile_mail(target: System, attacker: Attacker) -> None:
+async def test_no_memory_is_lost_to_hostile_mail(target: System, attacker: Broker) -> None:
     async def barrage() -> None:
         for kind in OF_EACH_READER:
-            await attacker.send(kind, [*hostile(EXAMPLES[kind.topic]), enormous(EXAMPLES[kind.topic])])
+            await attack(attacker, kind, [*hostile(EXAMPLES[kind.topic]), enormous(EXAMPLES[kind.topic])])
         await target.settled()
 
     await barrage()
@@ -144,12 +122,9 @@ async def test_no_memory_is_lost_to_hostile_mail(target: System, attacker: Attac
 
 
 async def test_hostile_answers_disturb_nobody_who_waits_for_his(
-    target: System, attacker: Attacker, wire: httpx.AsyncBaseTransport
+    target: System, attacker: Broker, wire: httpx.AsyncBaseTransport
 ) -> None:
-    async with (
-        Broker.at(target.servers.rabbitmq_url) as broker,
-        broker.hearing(VerifyPassword.topic, exchange=topology.COMMANDS) as heard,
-    ):
+    async with attacker.hearing(VerifyPassword.topic, exchange=topology.COMMANDS) as heard:
         assert await is_at_work(target, wire)
         asked = await heard.next()
     assert asked.reply_to is not None
@@ -161,7 +136,7 @@ async def test_hostile_answers_disturb_nobody_who_waits_for_his(
             )
             for mail in hostile(EXAMPLES[kind.topic])
         ]
-        await attacker.send(kind, mails[::8])
+        await attack(attacker, kind, mails[::8])
     await target.settled()
 
     assert await is_at_work(target, wire)
@@ -169,22 +144,22 @@ async def test_hostile_answers_disturb_nobody_who_waits_for_his(
 
 
 async def test_what_cannot_even_be_decoded_is_parked_by_the_broker(
-    target: System, attacker: Attacker, wire: httpx.AsyncBaseTransport
+    target: System, attacker: Broker, wire: httpx.AsyncBaseTransport
 ) -> None:
     """It costs its reader the connection each time that it comes, until it has come too often."""
-    before = await parked(target)
+    before = await attacker.count(topology.PARKED)
 
-    await attacker.send(VerifyPassword, [undecodable(EXAMPLES[VerifyPassword.topic])])
+    await attack(attacker, VerifyPassword, [undecodable(EXAMPLES[VerifyPassword.topic])])
 
     async with asyncio.timeout(60):
-        await is_parked(target, before + 1)
+        await is_parked(attacker, before + 1)
     assert await is_at_work(target, wire)
 
 
-async def is_parked(target: System, number: int) -> None:
+async def is_parked(broker: Broker, number: int) -> None:
     """Return when so many messages are parked."""
     while True:
-        if await parked(target) >= number:
+        if await broker.count(topology.PARKED) >= number:
             return
         await asyncio.sleep(0.2)
 

@@ -44,11 +44,9 @@ Doing = Callable[[AbstractChannel], Awaitable[Any]]
 async def _provided(guarded_servers: Stack, systems: Systems) -> AsyncIterator[None]:
     """Everything is there that services need, and no service runs."""
     await systems.stop()
-    async with Broker.at(guarded_servers.rabbitmq_url) as broker:
-        await broker.clear()
+    async with Broker.cleared(guarded_servers.rabbitmq_url):
         await asyncio.to_thread(guarded_servers.provide, PREFIX)
         yield
-        await broker.clear()
 
 
 @pytest.fixture(params=USERS)

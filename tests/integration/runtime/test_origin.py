@@ -44,10 +44,8 @@ def auth(handle: Callable[[VerifyPassword], Awaitable[Event | None]]) -> Router:
 async def broker(guarded_servers: Stack, systems: Systems) -> AsyncIterator[Broker]:
     """A broker on which each service has a user of its own."""
     await systems.stop()
-    async with Broker.at(guarded_servers.rabbitmq_url) as broker:
-        await broker.clear()
+    async with Broker.cleared(guarded_servers.rabbitmq_url) as broker:
         yield broker
-        await broker.clear()
 
 
 def as_user(settings: Keyholder, servers: Stack, service: Service) -> Keyholder:
