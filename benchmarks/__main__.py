@@ -5,8 +5,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-import uvloop
-
+from benchmarks.looping import run
 from benchmarks.measuring import Measured
 from benchmarks.people import People
 from benchmarks.report import Results, report, rewrite
@@ -52,12 +51,12 @@ def measure(terminal: Terminal, *, quick: bool) -> Results:
     people = People(2_000, 400) if quick else People(WITH_AN_APP, WITHOUT)
     with system(people, terminal, cheap=False) as running:
         bounds = [argon2_bound(1 if quick else 4)]
-        argon2 = uvloop.run(steps(running, people, QUICK if quick else ARGON2, terminal))
+        argon2 = run(steps(running, people, QUICK if quick else ARGON2, terminal))
         bounds.append(argon2_bound(1 if quick else 4))
     with system(people, terminal, cheap=True) as running:
         plan = QUICK if quick else CHEAP
-        cheap = uvloop.run(steps(running, people, plan, terminal))
-        bare = uvloop.run(chains(running, plan, terminal))
+        cheap = run(steps(running, people, plan, terminal))
+        bare = run(chains(running, plan, terminal))
     return Results(argon2, cheap, bare, Bound.mean(bounds))
 
 
