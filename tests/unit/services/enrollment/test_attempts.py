@@ -23,7 +23,13 @@ from shared.contracts.attempts import (
     UserLocked,
     UserUnlocked,
 )
-from shared.contracts.enrollment import EnrollmentConfirmed, EnrollmentRejected, OtpRejected, OtpVerified
+from shared.contracts.enrollment import (
+    EnrollmentConfirmed,
+    EnrollmentRejected,
+    EnrollmentStarted,
+    OtpRejected,
+    OtpVerified,
+)
 from shared.contracts.message import Event, MessageId
 from shared.contracts.refusals import TooManyAttempts
 from shared.contracts.vocabulary import AuthenticatorType, FlowId
@@ -138,6 +144,18 @@ def test_enrollment_and_login_share_one_ledger() -> None:
         confirm(owner, right(at()), at(), VAULT)
     active = replace(owner.authenticators[0], state=State.ACTIVE, expires_at=None)
     assert retry_after(owner.changed(active), at()) == 60
+
+
+def test_during_a_wait_a_code_at_a_login_before_the_first_app_is_judged_no_more_than_a_first_code() -> None:
+    owner, _ = start(Owner(ADA.tenant_id, ADA.user_id), ACCOUNT, at(), VAULT)
+    for _ in range(FREE):
+        owner, _ = confirm(owner, "000000", at(), VAULT)
+
+    for typed in ("000000", right(at())):
+        after, (event,) = verify(owner, TOTP, typed, at(), VAULT)
+
+        assert isinstance(event, EnrollmentStarted)
+        assert (after.active, after.attempts) == ((), owner.attempts)
 
 
 def test_the_first_right_code_of_an_enrollment_forgets_the_failures() -> None:
