@@ -236,15 +236,13 @@ class Conversation:
         """Make the one session of a flow.
 
         The session is written before the flow is ended, and whoever ends the flow is told the token. So nothing is
-        lost where either write fails, for the same code is accepted again in the same flow; and of several requests at
-        once, or after a cancellation, the others are left with a session to which nobody ever had the key.
+        lost where either write fails: the same code is accepted again in the same flow. What others wrote is undone.
         """
         codes = self._recovery_codes(granted)
         session, token = self._session(granted)
-        await self.sessions.add(session)
-        if not await self.flows.end(flow):
-            await self.sessions.end(session.token_hash)
-            raise Problem(Code.NO_LOGIN)
+        async with self.sessions.made(session):
+            if not await self.flows.end(flow):
+                raise Problem(Code.NO_LOGIN)
         self._tell_started(session)
         return Granted(session, token, codes)
 

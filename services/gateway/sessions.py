@@ -1,5 +1,9 @@
 """Sessions: who is signed in, on what evidence, for how long, and whether today's enforcement still accepts it."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -9,10 +13,11 @@ from pydantic import Field, TypeAdapter
 from shared.contracts.policy import EnforcementChanged, Link
 from shared.contracts.vocabulary import AuthenticationMethod, FlowId, Mode, TenantId, UserId
 from shared.runtime.clock import Clock
-from shared.runtime.mongo import Database, Document, DuplicateKeyError
+from shared.runtime.mongo import Database, Document, DuplicateKeyError, PyMongoError
 
 _TOUCHED_EVERY = timedelta(minutes=1)
 """How exactly the last use of a session is known: one write a minute, and not one for each request."""
+_TRIES = 60
 
 
 @dataclass(frozen=True)
@@ -66,12 +71,14 @@ class Sessions:
     each change of policy, however many sessions it touches, and none that is just being made slips through.
     """
 
-    def __init__(self, database: Database, clock: Clock, idle: timedelta) -> None:
+    def __init__(self, database: Database, clock: Clock, idle: timedelta, pause: float = 1.0) -> None:
         """Keep them in the gateway's own database; unused for longer than `idle`, one is over."""
         self._sessions = database["sessions"]
         self._enforcement = database["enforcement"]
         self._clock = clock
         self._idle = idle
+        self._pause = pause
+        self._removing: set[asyncio.Task[None]] = set()
 
     async def prepare(self) -> None:
         """Make the indexes; what is over is removed by the database within a minute."""
@@ -79,8 +86,43 @@ class Sessions:
         await self._sessions.create_index([("tenant_id", 1), ("user_id", 1)])
 
     async def add(self, session: Session) -> None:
-        """Keep a new session."""
-        await self._sessions.insert_one(_SESSION.dump_python(session, by_alias=True))
+        """Keep a new session; where it is not known whether that was done, it is undone."""
+        try:
+            await self._sessions.insert_one(_SESSION.dump_python(session, by_alias=True))
+        except PyMongoError:
+            self.undo(session)
+            raise
+
+    @asynccontextmanager
+    async def made(self, session: Session) -> AsyncIterator[None]:
+        """Keep a new session, unless what is done inside fails: then nobody is given its token."""
+        await self.add(session)
+        try:
+            yield
+        except PyMongoError:
+            self.undo(session)
+            raise
+        except Exception:
+            await self.end(session.token_hash)
+            raise
+
+    def undo(self, session: Session) -> None:
+        """Remove a session that nobody was given, as soon as the database can be reached, while others go on.
+
+        It would open nothing, but stand among the sessions of its user.
+        """
+        removing = asyncio.create_task(self._remove(session.token_hash), context=Context())  # nobody's hurry is its own
+        self._removing.add(removing)
+        removing.add_done_callback(self._removing.discard)
+
+    async def _remove(self, token_hash: str) -> None:
+        for _ in range(_TRIES):
+            await asyncio.sleep(self._pause)
+            try:
+                await self.end(token_hash)
+            except PyMongoError:
+                continue
+            return
 
     async def of_token(self, token_hash: str) -> Session | None:
         """The session of the browser with this token, which is thereby used."""

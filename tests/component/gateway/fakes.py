@@ -124,6 +124,9 @@ class FakeSessions(Sessions):
         self._reach()
         self.kept[session.token_hash] = session
 
+    def undo(self, session: Session) -> None:
+        self.kept.pop(session.token_hash, None)
+
     async def of_token(self, token_hash: str) -> Session | None:
         self._reach()
         now, session = self._now(), self.kept.get(token_hash)

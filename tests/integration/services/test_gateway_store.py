@@ -12,7 +12,7 @@ from services.gateway.flows import Flow, Flows, FlowState
 from services.gateway.sessions import Session, Sessions
 from shared.contracts.policy import EnforcementChanged, Link
 from shared.contracts.vocabulary import Audience, AuthenticationMethod, AuthenticatorType, FlowId, Mode
-from shared.runtime.mongo import Database, DuplicateKeyError
+from shared.runtime.mongo import Database, DuplicateKeyError, PyMongoError
 from tests.component.gateway.fakes import FakeFlows, FakeSessions
 from tests.examples import ADA, BOB, FLOW, NOON, OPEN_CUSTOMER
 from tests.fakes import ToldClock
@@ -57,6 +57,31 @@ class Overtaken:
             await self._meanwhile()
             raise DuplicateKeyError("the key was free when the upsert looked")
         await self._collection.update_one(query, update)
+
+
+class Unanswering:
+    """A database that does what it is asked, and the answer is lost so many times."""
+
+    def __init__(self, database: Database, times: int) -> None:
+        self._database = database
+        self._times = times
+
+    def __getitem__(self, name: str) -> Any:
+        self._collection = self._database[name]
+        return self
+
+    async def insert_one(self, document: Mapping[str, Any]) -> None:
+        await self._collection.insert_one(document)
+        self._lose()
+
+    async def find_one_and_delete(self, query: Mapping[str, Any]) -> Any:
+        self._lose()
+        return await self._collection.find_one_and_delete(query)
+
+    def _lose(self) -> None:
+        self._times -= 1
+        if self._times >= 0:
+            raise PyMongoError("the answer was lost")
 
 
 def flow(**changes: Any) -> Flow:
@@ -345,3 +370,18 @@ async def test_the_mode_to_show_is_the_latest_that_was_heard(sessions: Sessions,
     await sessions.note(changed(Mode.REQUIRED, revision))
 
     assert await sessions.mode_for(session()) is mode
+
+
+async def test_a_session_of_which_it_is_not_known_whether_it_was_kept_is_not_kept(
+    mongo_database: Database, clock: ToldClock
+) -> None:
+    sessions = Sessions(Unanswering(mongo_database, times=3), clock, IDLE, pause=0.01)  # type: ignore[arg-type] # as much of one as is asked for
+
+    with pytest.raises(PyMongoError):
+        await sessions.add(session())
+
+    async with asyncio.timeout(10):
+        while True:
+            if await mongo_database["sessions"].find_one({}) is None:
+                return
+            await asyncio.sleep(0.01)
