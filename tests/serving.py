@@ -11,7 +11,7 @@ from shared.contracts.message import Command, Event
 from shared.runtime.batches import BatchReader
 from shared.runtime.caller import Caller
 from shared.runtime.clock import now
-from shared.runtime.messaging import Letter, RabbitMessenger
+from shared.runtime.messaging import Letter, RabbitMessenger, address
 from shared.runtime.origin import BrokerUsers
 from shared.runtime.router import Router
 from shared.runtime.service import attach
@@ -43,7 +43,7 @@ async def serving(
     async with AsyncExitStack() as stack:
         for router in routers:
             messenger = await _opened(stack, url, users)
-            broker = RabbitBroker(url, reconnect_interval=1, apply_types=False, logger=None)
+            broker = RabbitBroker(address(url), reconnect_interval=1, apply_types=False, logger=None)
             attach(router, broker, messenger, settings)
             stack.push_async_callback(broker.stop)
             await broker.start()

@@ -24,7 +24,7 @@ from shared.contracts.vocabulary import Service
 from shared.runtime import topology, tracing
 from shared.runtime.arrival import Arrival, Forged
 from shared.runtime.clock import Clock
-from shared.runtime.messaging import Messenger, TransportError, Unreachable
+from shared.runtime.messaging import Messenger, TransportError, Unreachable, address
 from shared.runtime.metrics import MESSAGE_SECONDS, MESSAGES
 from shared.runtime.mongo import PyMongoError
 from shared.runtime.origin import BrokerUsers
@@ -79,7 +79,7 @@ class BatchReader:
         Returns when the queue is there, so that nothing that is told from then on can miss it; raises `TransportError`
         where it does not come to be.
         """
-        self._connection = await aio_pika.connect_robust(url, reconnect_interval=1)
+        self._connection = await aio_pika.connect_robust(address(url))
         self._reading = asyncio.create_task(self._keep_reading(self._connection))
         try:
             async with asyncio.timeout(_BROKER_TIMEOUT):

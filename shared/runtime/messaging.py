@@ -23,6 +23,8 @@ from shared.runtime.origin import BrokerUsers
 
 _log = structlog.get_logger(__name__)
 
+_HEARTBEAT = 5
+"""Seconds between two signs of life: the broker gives up after two that do not come, the client after three."""
 PUBLISH_TIMEOUT = 5.0
 """Seconds until the broker must have confirmed a message."""
 
@@ -164,6 +166,16 @@ class Letter:
         return cls.of(event if envelope.cause is None else event.caused_by(envelope.cause), envelope)
 
 
+def address(url: str) -> str:
+    """Where and how to connect, for every connection.
+
+    Where a line is cut neither end is told: whoever is silent for some heartbeats is gone. With those of a minute,
+    which are the default, what a reader who was cut off had in his hands would lie there for two; and a caller whose
+    line is mended would wait for as long again as the cut had lasted, which is how TCP tries again.
+    """
+    return str(make_url(url, reconnect_interval=1, heartbeat=_HEARTBEAT))
+
+
 class Messenger(Protocol):
     """Whatever brings letters to the broker."""
 
@@ -188,7 +200,7 @@ class RabbitMessenger:
 
     async def open(self, url: str) -> None:
         """Connect, and see that what all services share is there; who shares a user with all others declares it."""
-        where = make_url(url, reconnect_interval=1)
+        where = make_url(address(url))
         connection = aio_pika.RobustConnection(where)
         try:
             await connection.connect()

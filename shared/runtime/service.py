@@ -30,7 +30,7 @@ from shared.runtime.batches import BatchReader
 from shared.runtime.caller import Caller
 from shared.runtime.clock import now
 from shared.runtime.instance import Instance
-from shared.runtime.messaging import Messenger, RabbitMessenger
+from shared.runtime.messaging import Messenger, RabbitMessenger, address
 from shared.runtime.metrics import OUTBOX_AGE
 from shared.runtime.mongo import Database, Mongo, PyMongoError
 from shared.runtime.origin import BrokerUsers
@@ -198,7 +198,7 @@ class Runtime:
 
     async def _attach(self, router: Router, url: str) -> None:
         broker = RabbitBroker(
-            url,
+            address(url),
             reconnect_interval=1,
             apply_types=False,
             logger=None,
