@@ -73,10 +73,12 @@ class Reader:
         once, and ten times at once is the delivery limit. Where the connection is gone, so is this task.
         """
         began = time.perf_counter()
+        is_begun = bool(incoming.raw_message.redelivered)
         while True:
             try:
-                outcome = await self._outcome(incoming)
+                outcome = await self._outcome(incoming, is_begun=is_begun)
             except Unreachable as reason:
+                is_begun = True
                 _log.warning("message waits for the broker", queue=self._queue, reason=str(reason))
                 await asyncio.sleep(topology.RETRY_DELAY.total_seconds())
             else:
@@ -85,7 +87,11 @@ class Reader:
         self._seconds.observe(time.perf_counter() - began)
         await incoming.ack()
 
-    async def _outcome(self, incoming: RabbitMessage) -> Outcome:
+    async def _outcome(self, incoming: RabbitMessage, *, is_begun: bool) -> Outcome:
+        """See to it once. What was begun is finished, however late: it may have been told in part.
+
+        Where the broker dies, the browser may have had its answer already, and the audit trail has not.
+        """
         if not self._is_genuine(incoming):
             return await self._forged(incoming)
         try:
@@ -93,7 +99,8 @@ class Reader:
             message = self._kind.read(incoming.body)
         except ValueError as error:
             return await self._malformed(incoming, error)
-        if envelope.is_late(self._clock()) and not (isinstance(message, Event) and message.kept):
+        must_be_heard = is_begun or (isinstance(message, Event) and message.kept)
+        if envelope.is_late(self._clock()) and not must_be_heard:
             return Outcome.LATE
         with tracing.reading(self._queue, envelope) as traced, conversing(traced):
             return await self._handle(message, traced, incoming)

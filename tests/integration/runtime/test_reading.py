@@ -260,6 +260,22 @@ async def test_a_command_whose_answer_would_come_too_late_is_not_begun(broker: B
     assert "x-begin-by" not in told.headers, "what follows from a command has until the deadline"
 
 
+async def test_what_comes_again_is_finished_however_late_for_it_may_have_been_told_in_part(
+    broker: Broker, settings: Keyholder
+) -> None:
+    async def tell(command: VerifyPassword) -> OtpRequired:
+        return answer(command)
+
+    await broker.declare(Service.AUTH, VerifyPassword)
+    await broker.send(question(), Envelope(FLOW, deadline=now() - timedelta(seconds=1)))
+    await broker.refuse(QUEUE)
+
+    async with broker.hearing(OtpRequired.topic) as heard, serving(auth(tell), settings=settings):
+        told = await heard.next()
+
+    assert told.correlation_id == FLOW
+
+
 async def test_a_kept_event_is_heard_however_late_it_is(broker: Broker, settings: Keyholder) -> None:
     heard = asyncio.Queue[MessageId]()
     router = Router(Service.GATEWAY)
