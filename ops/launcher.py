@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -78,7 +77,8 @@ class Launch:
     def __init__(  # noqa: PLR0913, PLR0917 (what a run is made of)
         self, state: Path, port: int, servers: Stack, keys: Keys, environ: Mapping[str, str], terminal: Terminal
     ) -> None:
-        prefix = environ.get("MONGODB_PREFIX", PREFIX)
+        self._servers = servers
+        self._prefix = prefix = environ.get("MONGODB_PREFIX", PREFIX)
         operator = servers.access(OPERATOR, prefix)
         self.running = Running(
             url=f"http://{LOOPBACK}:{port}",
@@ -87,7 +87,6 @@ class Launch:
             public_keys=keys.public,
             broker_users=operator.broker_users,
         )
-        self._provide = partial(servers.provide, prefix)
         self._terminal = terminal
         self._port = port
         logs = {name: _fresh(state / "logs" / f"{name}.log") for name in services()}
@@ -113,11 +112,14 @@ class Launch:
         self._terminal.say(f"starting {', '.join([*(s.name for s in servers), *(s.name for s in self._services)])}")
         if self.running.broker_users is BrokerUsers.SHARED:
             self._terminal.say("RABBITMQ_URL gives all services one user: they are not held to what each may say")
+        if self._servers.mongodb is not None:
+            self._servers.mongodb.start()
+        self._servers.provide_database(self._prefix)  # a service that is refused asks again after seconds only
         for process in self._services:
             process.launch()
         for server in servers:
             server.wait_ready()
-        self._provide()
+        self._servers.provide_broker()
         self._supervisor = Supervisor([*(p for s in servers for p in s.processes), *self._services], self._terminal.say)
         self._wait_ready()
         self._echo.skip()  # that services waited for each other is what a start is like

@@ -83,10 +83,18 @@ class Stack:
 
     def provide(self, prefix: str = PREFIX) -> None:
         """See that all is there that services of this prefix need and may not make; not from within an event loop."""
-        if self.broker_passwords:
-            asyncio.run(provide_broker(self.rabbitmq_url))
+        self.provide_database(prefix)
+        self.provide_broker()
+
+    def provide_database(self, prefix: str = PREFIX) -> None:
+        """See to the users of MongoDB."""
         if self.database_passwords:
             provide_database(self.mongodb_url, self.database_passwords, prefix)
+
+    def provide_broker(self) -> None:
+        """See to the exchanges and queues of RabbitMQ; not from within an event loop."""
+        if self.broker_passwords:
+            asyncio.run(provide_broker(self.rabbitmq_url))
 
 
 def _as(user: str, password: str, url: str) -> str:
