@@ -28,6 +28,7 @@ WITH_AN_APP, WITHOUT = 17_000, 3_000
 async def steps(running: System, people: People, plan: Plan, terminal: Terminal) -> list[Measured]:
     """Every step of a login, with so many at once as the plan says."""
     steps = Steps(running, *people.takers())
+    terminal.say("waiting until all of the import has been told")
     await steps.warm_up()
     results: list[Measured] = []
     for at_once, logins, enrollments in plan:

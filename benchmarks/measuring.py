@@ -13,6 +13,9 @@ SETTLES_WITHIN = 0.5
 """Seconds until what was only told is written down as well: audit waits 0.2 for a batch to fill."""
 IDLE = 0.15
 """Seconds of CPU in a second that all processes together take for doing nothing, at most."""
+IDLE_FOR = 12
+"""Seconds without anything else until nothing more is to come: what an import leaves in outboxes waits there for five
+seconds, and for the relay to come by, which takes as long again."""
 
 Tool = TypeVar("Tool")
 Task = TypeVar("Task")
@@ -53,12 +56,11 @@ class Measured:
 
 async def settled(processes: Processes) -> None:
     """Return when they have nothing to do any more: what an import brings is told for a while after its end."""
-    before = sum(processes.used().values())
-    while True:
+    idle, before = 0, sum(processes.used().values())
+    while idle < IDLE_FOR:
         await asyncio.sleep(1)
         after = sum(processes.used().values())
-        if after - before < IDLE:
-            return
+        idle = idle + 1 if after - before < IDLE else 0
         before = after
 
 
