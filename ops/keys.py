@@ -29,12 +29,13 @@ def kept_keys(folder: Path, services: Iterable[str] = Service) -> Keys:
     """The keys in this folder; those that are missing are made."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Keys(
-        private={str(service): _kept(folder / f"{service}.key", sealing.new_private_key) for service in services},
-        keyring=_kept(folder / "keyring", keyring.new_key),
+        private={str(service): kept(folder / f"{service}.key", sealing.new_private_key) for service in services},
+        keyring=kept(folder / "keyring", keyring.new_key),
     )
 
 
-def _kept(file: Path, new: Callable[[], str]) -> str:
+def kept(file: Path, new: Callable[[], str]) -> str:
+    """What this file holds; made where it is not there, and readable by its owner alone."""
     if not file.exists():
         # Written aside and renamed: a launcher that is killed half way leaves no empty key behind, which would lock
         # everybody out of what is encrypted.

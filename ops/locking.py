@@ -1,4 +1,8 @@
-"""Writes requirements.lock: every package with its version and hashes, for all platforms at once."""
+"""Writes the locks: every package with its version and hashes, for all platforms at once.
+
+`requirements.lock` holds all, `requirements.runtime.lock` the same versions of what a running service needs: a
+container has no use for a linter.
+"""
 
 import subprocess
 import sys
@@ -8,11 +12,12 @@ from ops.programs import ProgramMissing, Say
 
 ROOT = Path(__file__).resolve().parent.parent
 
-COMPILE = (
-    *("pip", "compile", "pyproject.toml", "--group", "dev", "--universal", "--python-version", "3.11"),
-    *("--generate-hashes", "--no-annotate", "--custom-compile-command", "make lock"),
-    *("--output-file", "requirements.lock", "--quiet"),
+_COMPILE = (
+    *("pip", "compile", "pyproject.toml", "--universal", "--python-version", "3.11"),
+    *("--generate-hashes", "--no-annotate", "--custom-compile-command", "make lock", "--quiet"),
 )
+EVERYTHING = (*_COMPILE, "--group", "dev", "--output-file", "requirements.lock")
+RUNTIME = (*_COMPILE, "--constraint", "requirements.lock", "--output-file", "requirements.runtime.lock")
 
 
 def lock(say: Say) -> None:
@@ -23,7 +28,8 @@ def lock(say: Say) -> None:
         _run([sys.executable, "-m", "venv", "--clear", str(tool)])
         _run([str(tool / "bin" / "python"), "-m", "pip", "install", "--quiet", "uv"])
     say("resolving")
-    _run([str(tool / "bin" / "uv"), *COMPILE])
+    for resolution in (EVERYTHING, RUNTIME):
+        _run([str(tool / "bin" / "uv"), *resolution])
 
 
 def _run(command: list[str]) -> None:

@@ -18,6 +18,7 @@ from shared.contracts.vocabulary import Service
 from shared.runtime.mongo import Database, Mongo
 from shared.runtime.origin import BrokerUsers
 from shared.runtime.settings import Environment, Keyholder
+from tests import composed
 from tests.broker import Broker
 from tests.browser import Browser
 from tests.keys import Keys
@@ -96,7 +97,8 @@ def mongo_database(mongo: Mongo, database_prefix: str) -> Database:
 @pytest.fixture(scope="session")
 async def systems(servers: Stack, keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Systems]:
     """The system that tests share."""
-    systems = Systems(servers, keys, tmp_path_factory.mktemp("system"))
+    kind = composed.ComposedSystem if composed.project() else System
+    systems = Systems(servers, keys, tmp_path_factory.mktemp("system"), kind)
     yield systems
     await systems.stop()
 
@@ -164,7 +166,7 @@ async def mortal_broker(mortal_servers: Stack, systems: Systems) -> AsyncIterato
 @pytest.fixture(scope="session")
 def keys() -> Keys:
     """Sealing keys of every service and a keyring."""
-    return Keys()
+    return composed.keys() if composed.project() else Keys()
 
 
 @pytest.fixture

@@ -209,7 +209,8 @@ class System:
 class Systems:
     """The one system that many tests share, started when the first of them asks for it."""
 
-    def __init__(self, servers: Stack, keys: Keys, state: Path) -> None:
+    def __init__(self, servers: Stack, keys: Keys, state: Path, kind: type[System] = System) -> None:
+        self._kind = kind
         self._servers = servers
         self._keys = keys
         self._state = state
@@ -222,7 +223,7 @@ class Systems:
         if self._so != (instances, settings):
             await self.stop()
         if self._running is None:
-            starting = System.running(self._servers, self._keys, self._state, instances=instances, **settings)
+            starting = self._kind.running(self._servers, self._keys, self._state, instances=instances, **settings)
             self._running = await self._stack.enter_async_context(starting)
             self._so = (instances, settings)
         return self._running

@@ -5,10 +5,19 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests import composed
 from tests.app import App
 from tests.browser import Browser
 from tests.examples import Person
 from tests.system import System
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out, where the system is that of compose, what can only be tried on processes of our own."""
+    left_out = [item for item in items if composed.project() and item.get_closest_marker("processes")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
 
 Browsers = Callable[[], Browser]
 

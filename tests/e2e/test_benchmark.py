@@ -15,6 +15,8 @@ from shared.contracts.vocabulary import Service
 from shared.crypto.passwords import OWASP
 from tests.system import System
 
+pytestmark = pytest.mark.processes("it weighs processes of this machine, found by their numbers")
+
 
 @pytest.fixture
 def measured(system: System, tmp_path: Path) -> Measured:

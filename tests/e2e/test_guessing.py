@@ -83,6 +83,7 @@ async def test_guesses_at_one_username_are_five_be_it_known_or_not(
     assert_waits(right, 60)
 
 
+@pytest.mark.processes("clients at addresses of their own, which a container would see as one")
 async def test_one_address_cannot_guess_at_everybody_whatever_address_it_says_it_has(at: At) -> None:
     guesser, neighbour = at("127.0.0.66"), at("127.0.0.67")
 

@@ -36,6 +36,8 @@ EXPECTED = {
 }
 WITHIN = 20.0
 
+pytestmark = pytest.mark.processes("services that are told to send their traces here")
+
 
 class Span(NamedTuple):
     service: str

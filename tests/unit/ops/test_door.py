@@ -1,0 +1,95 @@
+"""The door leads to whoever is there, passes on what both say, and shuts out nobody while one is left."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+
+from ops.door import Address, Door
+from ops.ports import LOOPBACK, free_port
+
+LARGE = b"0123456789abcdef" * 65_536
+
+
+@asynccontextmanager
+async def listening(name: bytes) -> AsyncIterator[Address]:
+    """A server that waits until the client has said everything, then says its name and all of that."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        said = await reader.read()
+        writer.write(name + said)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, LOOPBACK, 0) as server:
+        yield server.sockets[0].getsockname()
+
+
+@asynccontextmanager
+async def open_door(*addresses: Address) -> AsyncIterator[Address]:
+    async def find() -> Sequence[Address]:
+        return addresses
+
+    async with await asyncio.start_server(Door(find).admit, LOOPBACK, 0) as server:
+        yield server.sockets[0].getsockname()
+
+
+async def ask(address: Address, question: bytes = b"?") -> bytes:
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(question)
+    writer.write_eof()
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+async def test_what_both_say_is_passed_on_whole() -> None:
+    async with listening(b"one") as one, open_door(one) as door:
+        answer = await ask(door, LARGE)
+
+    assert answer == b"one" + LARGE
+
+
+async def test_each_has_his_turn() -> None:
+    async with listening(b"one") as one, listening(b"two") as two, open_door(one, two) as door:
+        answers = [await ask(door) for _ in range(4)]
+
+    assert sorted(answers) == [b"one?", b"one?", b"two?", b"two?"]
+
+
+async def test_who_has_died_is_passed_over() -> None:
+    dead = (LOOPBACK, free_port())
+    async with listening(b"one") as one, open_door(dead, one) as door:
+        answers = [await ask(door) for _ in range(2)]
+
+    assert answers == [b"one?", b"one?"]
+
+
+@pytest.mark.parametrize("addresses", [(), ((LOOPBACK, free_port()),)], ids=["nobody", "a dead one"])
+async def test_where_nobody_is_the_client_is_shown_out(addresses: tuple[Address, ...]) -> None:
+    async with open_door(*addresses) as door:
+        reader, writer = await asyncio.open_connection(*door)
+        said = await reader.read()
+        writer.close()
+
+    assert said == b""
+
+
+async def test_a_client_who_hangs_up_leaves_nobody_waiting() -> None:
+    left = asyncio.Event()
+
+    async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        left.set()
+        writer.close()
+
+    async with (
+        await asyncio.start_server(wait, LOOPBACK, 0) as server,
+        open_door(server.sockets[0].getsockname()) as door,
+    ):
+        _, writer = await asyncio.open_connection(*door)
+        writer.transport.abort()
+
+        await asyncio.wait_for(left.wait(), 5)
