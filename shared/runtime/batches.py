@@ -24,7 +24,7 @@ from shared.contracts.vocabulary import Service
 from shared.runtime import topology, tracing
 from shared.runtime.arrival import Arrival, Forged
 from shared.runtime.clock import Clock
-from shared.runtime.messaging import Messenger, TransportError, Unreachable, address
+from shared.runtime.messaging import Messenger, TransportError, Unreachable, address, lost_is_not_cancelled
 from shared.runtime.metrics import MESSAGE_SECONDS, MESSAGES
 from shared.runtime.mongo import PyMongoError
 from shared.runtime.origin import BrokerUsers
@@ -102,7 +102,8 @@ class BatchReader:
     async def _keep_reading(self, connection: AbstractRobustConnection) -> None:
         while not self._stop.is_set():
             try:
-                await self._read(connection)
+                with lost_is_not_cancelled():
+                    await self._read(connection)
             except (*TransportError, _Lost) as reason:
                 if not self._stop.is_set():
                     _log.warning("cannot read", queue=self._queue, reason=type(reason).__name__)

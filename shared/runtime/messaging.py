@@ -171,9 +171,28 @@ def address(url: str) -> str:
 
     Where a line is cut neither end is told: whoever is silent for some heartbeats is gone. With those of a minute,
     which are the default, what a reader who was cut off had in his hands would lie there for two; and a caller whose
-    line is mended would wait for as long again as the cut had lasted, which is how TCP tries again.
+    line is mended would wait for as long again as the cut had lasted, which is how TCP tries again. What the URL itself
+    says of heartbeats holds.
     """
-    return str(make_url(url, reconnect_interval=1, heartbeat=_HEARTBEAT))
+    told = make_url(url, reconnect_interval=1)
+    return str(told if "heartbeat" in told.query else make_url(told, heartbeat=_HEARTBEAT))
+
+
+@contextmanager
+def lost_is_not_cancelled() -> Iterator[None]:
+    """Raise `ConnectionError` where the line is lost.
+
+    Where heartbeats fail to come, aiormq ends its own reader, and hands the `CancelledError` of that to everybody who
+    waits for the broker. Nobody has cancelled them: as it is, it would pass all that deals with errors, and a browser
+    be told nothing that it understands.
+    """
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise ConnectionError("the line was lost") from error
 
 
 class Messenger(Protocol):
@@ -249,16 +268,17 @@ class RabbitMessenger:
             user_id=self._user,
         )
         try:
-            async with asyncio.timeout(PUBLISH_TIMEOUT):
-                channel = cast("aiormq.Channel", await self._channel.get_underlay_channel())
-                await channel.basic_publish(
-                    letter.body,
-                    exchange=letter.exchange,
-                    routing_key=letter.routing_key,
-                    properties=properties,
-                    mandatory=letter.must_arrive,
-                    wait=False,
-                )
+            with lost_is_not_cancelled():
+                async with asyncio.timeout(PUBLISH_TIMEOUT):
+                    channel = cast("aiormq.Channel", await self._channel.get_underlay_channel())
+                    await channel.basic_publish(
+                        letter.body,
+                        exchange=letter.exchange,
+                        routing_key=letter.routing_key,
+                        properties=properties,
+                        mandatory=letter.must_arrive,
+                        wait=False,
+                    )
         except aiormq.exceptions.PublishError:
             raise Unreachable(f"no service reads {letter.routing_key}") from None
         except aiormq.exceptions.ChannelAccessRefused:

@@ -11,7 +11,7 @@ from aio_pika import Channel
 from aio_pika.abc import AbstractIncomingMessage
 
 from shared.runtime import topology
-from shared.runtime.messaging import RabbitMessenger, Unreachable
+from shared.runtime.messaging import RabbitMessenger, Unreachable, lost_is_not_cancelled
 
 _log = structlog.get_logger(__name__)
 
@@ -74,17 +74,18 @@ class OwnQueue:
         await self._leave()
         lost = asyncio.Event()
         try:
-            async with asyncio.timeout(_LISTEN_TIMEOUT):
-                connection = self._messenger.connection
-                await connection.ready()
-                self._channel = channel = Channel(connection)
-                channel.close_callbacks.add(lambda *_: lost.set())
-                await channel.initialize()
-                underlay = cast("aiormq.Channel", await channel.get_underlay_channel())
-                underlay.on_consumer_cancel_callbacks.add(lambda _: lost.set())
-                queue = await channel.declare_queue(exclusive=True, auto_delete=True)
-                await queue.bind(topology.EVENTS, self._topic or queue.name)
-                await queue.consume(self._heard, no_ack=True)
+            with lost_is_not_cancelled():
+                async with asyncio.timeout(_LISTEN_TIMEOUT):
+                    connection = self._messenger.connection
+                    await connection.ready()
+                    self._channel = channel = Channel(connection)
+                    channel.close_callbacks.add(lambda *_: lost.set())
+                    await channel.initialize()
+                    underlay = cast("aiormq.Channel", await channel.get_underlay_channel())
+                    underlay.on_consumer_cancel_callbacks.add(lambda _: lost.set())
+                    queue = await channel.declare_queue(exclusive=True, auto_delete=True)
+                    await queue.bind(topology.EVENTS, self._topic or queue.name)
+                    await queue.consume(self._heard, no_ack=True)
         except Exception as error:  # aiormq raises a bare one where the connection goes while a channel is opened
             raise Unreachable(f"no queue of one's own: {type(error).__name__}") from error
         self.name = queue.name
@@ -104,7 +105,7 @@ class OwnQueue:
         """Close the channel, if it is still there, and its queue goes with it."""
         channel, self._channel = self._channel, None
         if channel is not None and not channel.is_closed:
-            with suppress(Exception):  # it goes with its connection at the latest
+            with suppress(Exception), lost_is_not_cancelled():  # it goes with its connection at the latest
                 async with asyncio.timeout(_LISTEN_TIMEOUT):
                     await channel.close()
 

@@ -1,11 +1,17 @@
 """A line to the broker that is cut, so that neither end is told."""
 
 import asyncio
+from datetime import timedelta
 
+import pytest
 from pydantic import SecretStr
 
 from shared.contracts.auth import LoginFailed, VerifyPassword
+from shared.contracts.message import Event
 from shared.contracts.vocabulary import LoginFailure, Service
+from shared.runtime.caller import Caller
+from shared.runtime.clock import now
+from shared.runtime.messaging import RabbitMessenger, Unreachable, lost_is_not_cancelled
 from shared.runtime.router import Router
 from shared.runtime.settings import Keyholder
 from tests.broker import Broker
@@ -13,8 +19,66 @@ from tests.chaos.cables import Cable
 from tests.examples import FLOW, NOON
 from tests.serving import serving
 
+ASKED = VerifyPassword(flow_id=FLOW, username="ada", password="sealed")
 SOON = 30.0
 """Seconds within which the broker gives up a reader from whom it hears nothing: two heartbeats, on a busy machine."""
+
+
+async def answered(caller: Caller) -> Event:
+    """The answer, asked for until there is one."""
+    while True:
+        try:
+            return await caller.ask(ASKED, FLOW)
+        except Unreachable:
+            await asyncio.sleep(0.1)
+
+
+def answering() -> Router:
+    router = Router(Service.AUTH)
+
+    @router.does(VerifyPassword)
+    async def answer(_: VerifyPassword) -> LoginFailed:
+        return LoginFailed(occurred_at=NOON, flow_id=FLOW, reason=LoginFailure.WRONG_PASSWORD)
+
+    return router
+
+
+async def test_whoever_asks_on_a_line_that_is_given_up_is_told_so_and_is_answered_when_it_is_mended(
+    broker: Broker, settings: Keyholder
+) -> None:
+    messenger = RabbitMessenger(settings.broker_users)
+    caller = Caller(messenger, now, patience=timedelta(seconds=10))
+    async with Cable.to(broker.url) as cable, serving(answering(), settings=settings), asyncio.timeout(SOON):
+        await messenger.open(f"{cable.through(broker.url)}?heartbeat=1")
+        await caller.open()
+        await cable.cut()
+        given_up = asyncio.Event()
+        messenger.connection.close_callbacks.add(lambda *_: given_up.set())
+        while not given_up.is_set():
+            with pytest.raises(Unreachable):
+                await caller.ask(ASKED, FLOW)
+            await asyncio.sleep(0)
+        await cable.mend()
+
+        answer = await answered(caller)
+
+        assert isinstance(answer, LoginFailed)
+        await caller.close()
+        await messenger.close()
+
+
+async def test_whoever_is_cancelled_while_he_waits_for_the_broker_is_cancelled() -> None:
+    async def wait() -> None:
+        with lost_is_not_cancelled():
+            await asyncio.Event().wait()
+
+    waiting = asyncio.create_task(wait())
+    await asyncio.sleep(0)
+
+    waiting.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
 
 
 async def test_what_a_reader_has_in_hand_who_was_cut_off_goes_to_another(broker: Broker, settings: Keyholder) -> None:
@@ -34,7 +98,7 @@ async def test_what_a_reader_has_in_hand_who_was_cut_off_goes_to_another(broker:
     async with Cable.to(broker.url) as cable:
         far = settings.model_copy(update={"rabbitmq_url": SecretStr(cable.through(broker.url))})
         async with serving(auth(taken), settings=far), asyncio.timeout(SOON):
-            await broker.send(VerifyPassword(flow_id=FLOW, username="ada", password="sealed"))
+            await broker.send(ASKED)
             await taken.wait()
             await cable.cut()
             try:
