@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _TICK = os.sysconf("SC_CLK_TCK")
-_PARENT, _USED = 1, slice(11, 13)
-"""Places after the name in /proc/<pid>/stat (proc(5)): ppid; utime and stime, of all threads."""
+_PARENT, _USED = 1, slice(11, 15)
+"""Places after the name in /proc/<pid>/stat (proc(5)): ppid; utime and stime, of all threads and ended children."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Processes:
     pids: Mapping[str, int]
 
     def used(self) -> dict[str, float]:
-        """Seconds of CPU that each has used since its start, with everything that it has started and that runs."""
+        """Seconds of CPU that each has used since its start, with everything that it has started."""
         stats = _stats()
         children: dict[int, list[int]] = {}
         for pid, stat in stats.items():

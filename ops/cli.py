@@ -78,6 +78,12 @@ def test(context: typer.Context) -> None:
     checks.become("pytest", context.args)
 
 
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def chaos(context: typer.Context) -> None:
+    """Kill, cut off and starve everything in turn, in the middle of 200 logins, and print what came of it."""
+    checks.become("tests.chaos", context.args)
+
+
 @app.command()
 def screens() -> None:
     """Take the pictures of docs/screens anew, of every page in a real browser."""

@@ -16,7 +16,8 @@ class Answer:
     def __init__(self, response: httpx.Response) -> None:
         self.response = response
         self.status = response.status_code
-        self.body: Json = response.json() if response.content else {}
+        is_json = "json" in response.headers.get("content-type", "")
+        self.body: Json = response.json() if is_json else {}
 
     @property
     def said(self) -> tuple[int, str]:

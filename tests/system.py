@@ -3,10 +3,11 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 from uuid import uuid4
 
@@ -25,7 +26,7 @@ from shared.contracts.message import Command, Event
 from shared.contracts.policy import AuthenticatorsNoted, ImportedTenant, ImportTenants, TenantsImported
 from shared.contracts.vocabulary import OPERATOR, FlowId, Service
 from shared.crypto.otp import key_uri, new_secret, to_base32
-from shared.crypto.passwords import Passwords
+from shared.crypto.passwords import CHEAP, OWASP, Parameters, Passwords
 from shared.runtime.caller import Caller
 from shared.runtime.clock import now
 from shared.runtime.messaging import RabbitMessenger
@@ -39,19 +40,29 @@ READY_WITHIN = 60.0
 STOPS_WITHIN = 15.0
 SETTLED_WITHIN = 30.0
 
-_HASHES: dict[str, str] = {}
+Retell = Callable[[Service, dict[str, str]], dict[str, str]]
+"""Changes what a service is told by its environment."""
+Run = Mapping[Service, Sequence[str]]
+"""Modules, with arguments, that take the place of `SERVING` in the command of a service."""
+SERVING = "shared.runtime.serving"
+
+_HASHES: dict[tuple[str, Parameters], str] = {}
 _QUEUES = tuple(work_queue(service, kind).name for service in Service for kind in traffic(service).reads)
 
 
 class Instance:
     """One process of a service."""
 
-    def __init__(self, name: str, number: int, log: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self, name: str, number: int, log: Path, environment: dict[str, str], run: Sequence[str] = (SERVING,)
+    ) -> None:
         self.service = Service(name)
         self.log = log
         self._port = free_port()
         self.child: Child = service(name, self._port, environment=environment, log=log)
         self.child.name = f"{name} {number}"
+        module = self.child.command.index(SERVING)
+        self.child.command[module : module + 1] = run
 
     @property
     def url(self) -> str:
@@ -75,13 +86,29 @@ class Instance:
 class System:
     """All services, with one way in for a browser and another for whoever may import."""
 
-    def __init__(self, servers: Stack, keys: Keys, state: Path, instances: int, settings: dict[str, str]) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - what a system is made of
+        self,
+        servers: Stack,
+        keys: Keys,
+        state: Path,
+        instances: int,
+        settings: Mapping[str, str],
+        retell: Retell = lambda _, told: told,
+        run: Run = MappingProxyType({}),
+    ) -> None:
         self.servers = servers
         self.keys = keys
         self.state = state
         self.prefix = f"test_{uuid4().hex[:12]}_"
+        self._cost = CHEAP if settings.get("BENCHMARK_CHEAP_HASH") == "1" else OWASP
         self.instances = [
-            Instance(name, number, state / f"{name}-{number}.log", self._environment(Service(name)) | settings)
+            Instance(
+                name,
+                number,
+                state / f"{name}-{number}.log",
+                retell(Service(name), {**self._environment(Service(name)), **settings}),
+                run.get(Service(name), (SERVING,)),
+            )
             for name in services()
             for number in range(instances)
         ]
@@ -89,13 +116,23 @@ class System:
 
     @classmethod
     @asynccontextmanager
-    async def running(
-        cls, servers: Stack, keys: Keys, state: Path, *, instances: int = 2, **settings: str
+    async def running(  # noqa: PLR0913 - what a system is made of
+        cls,
+        servers: Stack,
+        keys: Keys,
+        state: Path,
+        *,
+        instances: int = 2,
+        retell: Retell = lambda _, told: told,
+        run: Run = MappingProxyType({}),
+        **settings: str,
     ) -> AsyncIterator[Self]:
         """Start everything and load the accounts of the examples; stop it when the block ends."""
-        system = cls(servers, keys, state, instances, settings)
+        system = cls(servers, keys, state, instances, settings, retell, run)
         async with AsyncExitStack() as stack:
-            stack.callback(stop_all, [instance.child for instance in system.instances], STOPS_WITHIN)
+            stack.push_async_callback(
+                asyncio.to_thread, stop_all, [instance.child for instance in system.instances], STOPS_WITHIN
+            )
             await asyncio.to_thread(servers.provide, system.prefix)
             await system.start()
             for user in (Service.GATEWAY, OPERATOR):
@@ -118,12 +155,13 @@ class System:
         """Where the gateways listen."""
         return [instance.url for instance in self.of(Service.GATEWAY)]
 
-    async def start(self) -> None:
-        """Start what does not run, and return when all of it does its work."""
-        for instance in self.instances:
+    async def start(self, *services: Service) -> None:
+        """Start what does not run, of these services or of all, and return when it does its work."""
+        instances = [instance for instance in self.instances if not services or instance.service in services]
+        for instance in instances:
             instance.child.launch()
         async with asyncio.timeout(READY_WITHIN), httpx.AsyncClient() as client:
-            await asyncio.gather(*(self._ready(client, instance) for instance in self.instances))
+            await asyncio.gather(*(self._ready(client, instance) for instance in instances))
 
     async def ask(self, command: Command, patience: timedelta = timedelta(seconds=60)) -> Event:
         """Ask a service directly, as the gateway or the command line does, whoever may."""
@@ -144,19 +182,35 @@ class System:
 
     async def hire(self, *people: Person) -> None:
         """Load users."""
-        users = tuple(_imported(person) for person in people)
+        users = tuple(_imported(person, self._cost) for person in people)
         told = await self.ask(ImportUsers(flow_id=_new_flow(), users=users, check_only=False))
         assert isinstance(told, UsersImported), told
 
     async def bring(self, person: Person) -> App:
         """Load a user together with an authenticator that he has already."""
-        secret, flow = new_secret(), _new_flow()
-        sealed = self.keys.sealer().seal(to_base32(secret), recipient=Service.ENROLLMENT, field="secret", flow=flow)
-        brought = ImportedAuthenticator(**dict(person.named), username=person.username, issuer="Old", secret=sealed)
-        told = await self.ask(ImportAuthenticators(flow_id=flow, authenticators=(brought,), check_only=False))
+        (uri,) = await self.bring_all(person)
+        return App(uri)
+
+    async def bring_all(self, *people: Person) -> list[str]:
+        """Load users together with their authenticators; what an app is told of each is returned."""
+        flow, sealer = _new_flow(), self.keys.sealer()
+        secrets = [new_secret() for _ in people]
+        brought = tuple(
+            ImportedAuthenticator(
+                **dict(person.named),
+                username=person.username,
+                issuer="Old",
+                secret=sealer.seal(to_base32(secret), recipient=Service.ENROLLMENT, field="secret", flow=flow),
+            )
+            for person, secret in zip(people, secrets, strict=True)
+        )
+        told = await self.ask(ImportAuthenticators(flow_id=flow, authenticators=brought, check_only=False))
         assert isinstance(told, AuthenticatorsNoted), told
-        await self.hire(person)
-        return App(key_uri(secret, issuer="Old", username=person.username))
+        await self.hire(*people)
+        return [
+            key_uri(secret, issuer="Old", username=person.username)
+            for person, secret in zip(people, secrets, strict=True)
+        ]
 
     async def settled(self) -> None:
         """Return when no message waits in any queue, and none was handled for half a second."""
@@ -238,12 +292,12 @@ def _new_flow() -> FlowId:
     return FlowId(str(uuid4()))
 
 
-def _imported(person: Person) -> ImportedUser:
-    if person.password not in _HASHES:
-        _HASHES[person.password] = Passwords().hash(person.password)
+def _imported(person: Person, cost: Parameters) -> ImportedUser:
+    if (person.password, cost) not in _HASHES:
+        _HASHES[person.password, cost] = Passwords(cost).hash(person.password)
     return ImportedUser(
         **dict(person.named),
         username=person.username,
         display_name=person.display_name,
-        password_hash=_HASHES[person.password],
+        password_hash=_HASHES[person.password, cost],
     )
