@@ -17,7 +17,7 @@ from shared.contracts.vocabulary import OPERATOR, Service
 from shared.runtime.topology import PARKED
 from tests.broker import Broker
 from tests.e2e.conftest import Browsers, Enrolling
-from tests.examples import CUSTOMER, Person
+from tests.examples import somebody
 from tests.system import System
 
 Wardgate = Callable[..., Awaitable[tuple[int, Any]]]
@@ -66,8 +66,8 @@ async def test_an_instance_that_hangs_is_missed(system: System, wardgate: Wardga
 
 async def test_every_queue_has_a_reader_and_what_is_read_is_seen(wardgate: Wardgate, enrolled: Enrolling) -> None:
     async def visit() -> None:
-        for number in range(3):
-            await enrolled(Person(f"seen-{number}@customer-1.example", CUSTOMER))
+        for _ in range(3):
+            await enrolled(somebody())
 
     (status, queues), _ = await asyncio.gather(wardgate("queues"), visit())
 
@@ -79,10 +79,10 @@ async def test_every_queue_has_a_reader_and_what_is_read_is_seen(wardgate: Wardg
 
 
 async def test_every_service_has_its_metrics(system: System, enrolled: Enrolling, browser: Browsers) -> None:
-    somebody = await enrolled(Person("measured@customer-1.example", CUSTOMER))
-    await browser().login(replace(somebody.person, password="wrong"))
-    await somebody.browser.login(somebody.person)
-    await somebody.browser.otp(somebody.app.wrong_code())
+    ada = await enrolled(somebody())
+    await browser().login(replace(ada.person, password="wrong"))
+    await ada.browser.login(ada.person)
+    await ada.browser.otp(ada.app.wrong_code())
 
     async with httpx.AsyncClient() as client:
         for service, names in METRICS.items():

@@ -1,11 +1,12 @@
 """What the broker let pass and should not have is read by nobody: parked, said aloud, and without effect."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 
 from ops.stack import Stack
@@ -51,11 +52,11 @@ async def told_apart(
     ("publisher", "said"), [("gateway", (401, "invalid_code")), ("policy", (200, "authenticated"))], ids=str
 )
 async def test_a_grant_that_the_gateway_tells_itself_opens_no_session(
-    told_apart: System, browser: Callable[[], Browser], publisher: str, said: tuple[int, str]
+    told_apart: System, wire: httpx.AsyncBaseTransport, publisher: str, said: tuple[int, str]
 ) -> None:
     ada = somebody(CUSTOMER)
     app = await told_apart.bring(ada)
-    at_home = browser()
+    at_home = Browser(wire, told_apart.gateways)
     await at_home.login(ada)
 
     async with (
