@@ -42,6 +42,8 @@ def main() -> None:
     logging.disable()  # our own connections break with all others, and say so at length
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     chosen = [fault for fault in faults.ALL if any(fnmatch(fault.name, pattern) for pattern in asked.names or ["*"])]
+    if not chosen:
+        parser.error(f"no fault has such a name; there are: {', '.join(fault.name for fault in faults.ALL)}")
     results, began = list[Result](), time.monotonic()
     with _state(asked.state) as state, private_servers(state, environ={}, say=_say) as servers:
         try:

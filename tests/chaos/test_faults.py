@@ -46,9 +46,11 @@ def own_servers(servers: Stack, servers_state: Path, state: Path) -> Iterator[St
 async def lab(own_servers: Stack, state: Path, systems: Systems) -> AsyncIterator[Lab]:
     await systems.stop()  # two systems on one broker would read each other's queues
     logging.disable()  # the connections of the tests themselves break with all others, and say so at length
-    async with Lab.at(own_servers, state, instances=1, BENCHMARK_CHEAP_HASH="1") as lab:
-        yield lab
-    logging.disable(logging.NOTSET)
+    try:
+        async with Lab.at(own_servers, state, instances=1, BENCHMARK_CHEAP_HASH="1") as lab:
+            yield lab
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
