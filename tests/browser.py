@@ -16,7 +16,7 @@ class Answer:
     def __init__(self, response: httpx.Response) -> None:
         self.response = response
         self.status = response.status_code
-        is_json = "json" in response.headers.get("content-type", "")
+        is_json = response.content and "json" in response.headers.get("content-type", "")  # 204 says so of nothing
         self.body: Json = response.json() if is_json else {}
 
     @property
