@@ -1,6 +1,7 @@
 """What must be so after every fault, looked at from outside; each broken one is a sentence."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
@@ -20,8 +21,8 @@ from tests.chaos.people import Somebody
 _AT_ONCE = 20
 """People who are asked at a time when all is well: no more than are answered at once."""
 _SETTLED_WITHIN = 60.0
-_LOOKS = 10
-"""How often the queues are looked at, a second or two apart, before what lies there is said to lie there."""
+_LIES_FOR = 30.0
+"""Seconds for which something lies in a queue before it is said to: RabbitMQ counts anew every five."""
 
 
 async def broken(lab: Lab, crowd: Sequence[Somebody], notes: Notes, began: datetime, *, may_be_lost: bool) -> list[str]:
@@ -85,11 +86,12 @@ async def _next_try(lab: Lab, each: Somebody, notes: Notes) -> list[str]:
 
 async def _queues(lab: Lab) -> list[str]:
     """What lies in them once nobody asks any more, and does not go away."""
-    found = []
-    for _ in range(_LOOKS):
-        if not (found := _left(await lab.node.queues())):
-            break
-    return found
+    until = time.monotonic() + _LIES_FOR
+    while True:
+        found = _left(await lab.node.queues())
+        if not found or time.monotonic() > until:
+            return found
+        await asyncio.sleep(1)
 
 
 def _left(queues: Sequence[Depth]) -> list[str]:

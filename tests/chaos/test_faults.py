@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,10 @@ from tests.chaos.trial import tried
 from tests.system import Systems
 
 FAULTS = (
-    both(killed(Service.POLICY), killed(Service.ENROLLMENT)),
+    both(killed(Service.ENROLLMENT), RABBITMQ),
     both(killed(Service.GATEWAY), MONGODB),
-    RABBITMQ,
     CUT,
-    ALARM,
+    replace(ALARM, lasts=6.0),
 )
 AT_ONCE, MOST = 20, 60
 
