@@ -1,4 +1,4 @@
-"""MongoDB: the one module that knows the driver. Motor by default, PyMongo's own asynchronous client by a setting.
+"""MongoDB: the one module that knows the driver. PyMongo's own asynchronous client by default, Motor by a setting.
 
 The code keeps to the calls that both drivers have alike. A call is never cancelled on a time-out, which would throw
 its socket away: `timeoutMS` bounds it in the driver.
@@ -73,7 +73,7 @@ class Database(Protocol):
 class Mongo:
     """The connection to MongoDB: majority writes, times in UTC, bounded calls."""
 
-    def __init__(self, url: str, driver: Literal["motor", "pymongo"] = "motor") -> None:
+    def __init__(self, url: str, driver: Literal["motor", "pymongo"] = "pymongo") -> None:
         """Open nothing yet: the driver connects at the first call."""
         options: dict[str, Any] = {
             "tz_aware": True,

@@ -33,7 +33,7 @@ class Settings(BaseSettings):
     broker_users: BrokerUsers = BrokerUsers.OWN
     """`own`: the user of `rabbitmq_url` is called as the service is. `shared`, in development alone: anything else."""
     mongodb_url: SecretStr
-    mongodb_driver: Literal["motor", "pymongo"] = "motor"
+    mongodb_driver: Literal["motor", "pymongo"] = "pymongo"
     mongodb_prefix: str = "wardgate_"
     """What the names of this deployment's databases begin with."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
