@@ -64,7 +64,7 @@ def measure(terminal: Terminal, *, quick: bool) -> Results:
 def main() -> None:
     """Do what the command line says."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure how fast Wardgate is here.")
-    parser.add_argument("--quick", action="store_true", help="a minute instead of five, and not to be relied on")
+    parser.add_argument("--quick", action="store_true", help="two minutes instead of seven, and not to be relied on")
     parser.add_argument("--readme", action="store_true", help="write the table into README.md as well")
     told = parser.parse_args()
     with interruptible(), ExitStack() as stack:

@@ -97,7 +97,7 @@ def bench(
     quick: Annotated[bool, typer.Option(help="A minute or two, and not to be relied on.")] = False,
     readme: Annotated[bool, typer.Option(help="Write the table into README.md as well.")] = False,
 ) -> None:
-    """Measure how fast it is, on a system that is started for it: five minutes, and nothing else should run."""
+    """Measure how fast it is, on a system that is started for it: seven minutes, and nothing else should run."""
     checks.become("benchmarks", [*(["--quick"] if quick else []), *(["--readme"] if readme else [])])
 
 
