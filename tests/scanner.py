@@ -5,6 +5,8 @@ import subprocess
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from shared.crypto.qr import SIZE
+
 SCALE = 4
 Modules = list[list[bool]]
 
@@ -16,10 +18,10 @@ def paths(drawing: str) -> list[ET.Element]:
 
 def drawn(drawing: str) -> Modules:
     """Fill the areas: each a rectangle of one row."""
-    size = int(ET.fromstring(drawing).attrib["viewBox"].rpartition(" ")[2])  # noqa: S314 - our own drawing
+    size = int(ET.fromstring(drawing).attrib["viewBox"].rpartition(" ")[2]) // SIZE  # noqa: S314 - our own drawing
     modules = [[False] * size for _ in range(size)]
-    for area in re.findall(r"M(\d+) (\d+)h(\d+)v1H\1", paths(drawing)[1].get("d") or ""):
-        column, row, width = map(int, area)
+    for area in re.findall(rf"M(\d+) (\d+)h(\d+)v{SIZE}H\1z", paths(drawing)[1].get("d") or ""):
+        column, row, width = (int(pixels) // SIZE for pixels in area)
         modules[row][column : column + width] = [True] * width
     return modules
 
