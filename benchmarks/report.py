@@ -13,7 +13,7 @@ from benchmarks.yardsticks import Bound
 
 _PROCESSES = ("gateway", "auth", "policy", "enrollment", "audit", "RabbitMQ", "MongoDB")
 _HEADINGS = ("", "hash", "at once", "per s", "p50", "p95", "p99", *_PROCESSES, "all", "driver")
-_BEGIN, _END = "<!-- benchmark: written by `python -m benchmarks --readme` -->", "<!-- end of benchmark -->"
+PLACE = "<!-- benchmark: written by `python -m benchmarks --readme` -->", "<!-- end of benchmark -->"
 _CHAIN = "bare aio-pika chain"
 
 
@@ -35,11 +35,11 @@ def report(results: Results) -> str:
 
 
 def _table(results: Results) -> Iterator[str]:
-    yield _row(_HEADINGS)
-    yield _row(["---", "---", *["---:"] * (len(_HEADINGS) - 2)])
+    yield row(_HEADINGS)
+    yield row(["---", "---", *["---:"] * (len(_HEADINGS) - 2)])
     for hashing, lines in (("argon2", results.argon2), ("cheap", results.cheap), ("", results.chains)):
-        yield from (_row(_cells(line, hashing)) for line in lines)
-    yield _row(["argon2 alone", "argon2", str(results.bound.cores), f"{results.bound.rate:.0f}", *[""] * 11])
+        yield from (row(_cells(line, hashing)) for line in lines)
+    yield row(["argon2 alone", "argon2", str(results.bound.cores), f"{results.bound.rate:.0f}", *[""] * 11])
     yield ""
     yield (
         "`per s`: done in a second. `p50` to `p99`: milliseconds until the answer. Under each process its milliseconds "
@@ -78,7 +78,8 @@ def _find(lines: Iterable[Measured], what: str, at_once: int) -> Measured:
     return next(line for line in lines if (line.what, line.at_once) == (what, at_once))
 
 
-def _row(cells: Iterable[str]) -> str:
+def row(cells: Iterable[str]) -> str:
+    """A line of a table in Markdown."""
     return f"| {' | '.join(cells)} |"
 
 
@@ -92,10 +93,11 @@ def machine() -> str:
     )
 
 
-def rewrite(readme: Path, text: str) -> None:
-    """Put the report into its place in the README. Raises ValueError where there is none."""
-    before, begin, rest = readme.read_text().partition(_BEGIN)
-    _, end, after = rest.partition(_END)
+def rewrite(document: Path, text: str, place: tuple[str, str] = PLACE) -> None:
+    """Put a report between the two lines of its place in a document. Raises ValueError where there is none."""
+    begins, ends = place
+    before, begin, rest = document.read_text().partition(begins)
+    _, end, after = rest.partition(ends)
     if not begin or not end:
-        raise ValueError(f"{readme} has no place for it: the lines {_BEGIN} and {_END}")
-    readme.write_text(f"{before}{begin}\n\n{text}\n{end}{after}")
+        raise ValueError(f"{document} has no place for it: the lines {begins} and {ends}")
+    document.write_text(f"{before}{begin}\n\n{text}\n{end}{after}")

@@ -9,12 +9,11 @@ import os
 import secrets
 import sys
 import time
-from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
 
 from ops.keys import kept, kept_keys
-from ops.mongodb import REPLICA_SET, is_primary
+from ops.mongodb import REPLICA_SET, is_primary, new_key
 from ops.passwords import kept_passwords
 from ops.ports import LOOPBACK
 from ops.privileges import ADMINISTRATOR, USERS, broker_definitions
@@ -52,7 +51,7 @@ def hand_out(keys: Path, to: Path) -> None:
     _write(to / ADMINISTRATOR, passwords, _OURS)
     definitions = broker_definitions(broker, secrets.token_bytes(4))
     _write(to / "rabbitmq", {"definitions.json": json.dumps(definitions)}, _ANYBODYS)
-    _write(to / "mongodb", {"keyfile": kept(keys / "replica-set", _new_key)}, _ANYBODYS)
+    _write(to / "mongodb", {"keyfile": kept(keys / "replica-set", new_key)}, _ANYBODYS)
     _write(to / "grafana", {"admin_password": kept(keys / "grafana", lambda: secrets.token_urlsafe(24))}, _ANYBODYS)
 
 
@@ -74,10 +73,6 @@ def _stack(broker: Mapping[str, str], database: Mapping[str, str]) -> Stack:
         broker_passwords=broker,
         database_passwords=database,
     )
-
-
-def _new_key() -> str:
-    return b64encode(secrets.token_bytes(96)).decode()  # mongod takes nothing but letters of base64
 
 
 def _write(folder: Path, files: Mapping[str, str], mode: int) -> None:

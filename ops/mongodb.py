@@ -28,7 +28,7 @@ def private_mongodb(state: Path, mongod: Path) -> LocalServer:
     passwords = kept_passwords(state / "passwords.json", (ADMINISTRATOR, *USERS))
     key = state / "key"  # with which members of a replica set know each other: there is no asking for passwords without
     if not key.exists():
-        write_private(key, b64encode(secrets.token_bytes(96)).decode())
+        write_private(key, new_key())
     command = [
         str(mongod),
         *("--bind_ip", LOOPBACK, "--port", str(port), "--nounixsocket", "--auth", "--keyFile", str(key)),
@@ -43,6 +43,11 @@ def private_mongodb(state: Path, mongod: Path) -> LocalServer:
         is_ready=lambda: is_primary(address, password=passwords[ADMINISTRATOR]),
         passwords=passwords,
     )
+
+
+def new_key() -> str:
+    """What members of a replica set know each other by: mongod takes nothing but letters of base64."""
+    return b64encode(secrets.token_bytes(96)).decode()
 
 
 def is_primary(address: str, member: str | None = None, password: str | None = None) -> bool:

@@ -39,6 +39,15 @@ class Server(Protocol):
         """End it at once, as a power cut would."""
 
 
+def wait_until(is_ready: Callable[[], bool], name: str) -> None:
+    """Return when a server that is not ours to look at answers. Raises ServerFailed after READY_WITHIN seconds."""
+    deadline = time.monotonic() + READY_WITHIN
+    while not is_ready():
+        if time.monotonic() > deadline:
+            raise ServerFailed(f"{name} did not answer within {READY_WITHIN:.0f} seconds")
+        time.sleep(0.1)
+
+
 class LocalServer:
     """A server as a child process on this machine."""
 

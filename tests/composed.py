@@ -11,7 +11,6 @@ import json
 import os
 import subprocess
 import threading
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
@@ -23,7 +22,7 @@ from ops.mongodb import is_primary
 from ops.ports import LOOPBACK
 from ops.privileges import ADMINISTRATOR
 from ops.rabbitmq import answers
-from ops.servers import READY_WITHIN, ServerFailed
+from ops.servers import wait_until
 from ops.services import services
 from ops.stack import PREFIX, ROOT, Stack
 from shared.contracts.vocabulary import Service
@@ -150,11 +149,7 @@ class Server:
     def start(self) -> None:
         """Start it if it does not run, and wait until it answers."""
         self._container.launch()
-        deadline = time.monotonic() + READY_WITHIN
-        while not self._is_ready():
-            if time.monotonic() > deadline:
-                raise ServerFailed(f"{self.name} did not answer within {READY_WITHIN:.0f} seconds")
-            time.sleep(0.1)
+        wait_until(self._is_ready, self.name)
 
     def stop(self) -> None:
         """Ask it to end."""

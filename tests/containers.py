@@ -3,7 +3,6 @@
 import os
 import secrets
 import socket
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -12,7 +11,7 @@ from testcontainers.core.container import DockerContainer
 from ops.mongodb import REPLICA_SET, is_primary
 from ops.ports import LOOPBACK, free_port
 from ops.rabbitmq import answers
-from ops.servers import READY_WITHIN, ServerFailed
+from ops.servers import wait_until
 from ops.stack import Stack
 
 RABBITMQ = "rabbitmq:4-management"
@@ -46,11 +45,7 @@ class ContainerServer:
     def start(self) -> None:
         """Start it if it does not run, and wait until it answers."""
         self._container.get_wrapped_container().start()
-        deadline = time.monotonic() + READY_WITHIN
-        while not self._is_ready():
-            if time.monotonic() > deadline:
-                raise ServerFailed(f"{self.name} did not answer within {READY_WITHIN:.0f} seconds")
-            time.sleep(0.1)
+        wait_until(self._is_ready, self.name)
 
     def stop(self) -> None:
         """Ask it to end."""

@@ -15,13 +15,14 @@ from pathlib import Path
 
 import structlog
 
+from benchmarks.report import rewrite
 from ops.stack import Stack
 from ops.stack import servers as private_servers
 from tests.chaos import faults
 from tests.chaos.cables import Cable, Link, may_make_networks
 from tests.chaos.faults import Fault
 from tests.chaos.lab import Lab
-from tests.chaos.table import DOCUMENT, report, rewrite, table
+from tests.chaos.table import DOCUMENT, PLACE, report, table
 from tests.chaos.trial import Result, tried
 
 _AT_ONCE, _MOST = 200, 600
@@ -51,9 +52,9 @@ def main() -> None:
         except Exception:  # noqa: BLE001 - whatever it is: what was found until then is told
             traceback.print_exc()
     told = report(results, time.monotonic() - began)
-    print(told)  # noqa: T201 - what was asked for
+    print(told, end="")  # noqa: T201 - what was asked for
     if asked.write:
-        rewrite(DOCUMENT, told)
+        rewrite(DOCUMENT, told, PLACE)
     if asked.json:
         asked.json.write_text(json.dumps([result.told() for result in results], indent=2))
     sys.exit(len(results) < len(chosen) or any(result.broken for result in results))

@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from itertools import combinations
 
+from ops.servers import Server
+from ops.stack import Stack
 from shared.contracts.vocabulary import Service
 from tests.chaos.lab import Lab
 
@@ -40,24 +42,19 @@ def killed(service: Service) -> Fault:
     return Fault(f"{service} killed", begin, end, loses_requests=service is Service.GATEWAY)
 
 
-async def _kill_rabbitmq(lab: Lab) -> None:
-    assert lab.servers.rabbitmq is not None
-    await asyncio.to_thread(lab.servers.rabbitmq.kill)
+def server_killed(name: str, of: Callable[[Stack], Server | None]) -> Fault:
+    """RabbitMQ or MongoDB killed, and started again."""
 
+    def server(lab: Lab) -> Server:
+        found = of(lab.servers)
+        assert found is not None
+        return found
 
-async def _start_rabbitmq(lab: Lab) -> None:
-    assert lab.servers.rabbitmq is not None
-    await asyncio.to_thread(lab.servers.rabbitmq.start)
-
-
-async def _kill_mongodb(lab: Lab) -> None:
-    assert lab.servers.mongodb is not None
-    await asyncio.to_thread(lab.servers.mongodb.kill)
-
-
-async def _start_mongodb(lab: Lab) -> None:
-    assert lab.servers.mongodb is not None
-    await asyncio.to_thread(lab.servers.mongodb.start)
+    return Fault(
+        f"{name} killed",
+        lambda lab: asyncio.to_thread(server(lab).kill),
+        lambda lab: asyncio.to_thread(server(lab).start),
+    )
 
 
 def both(one: Fault, other: Fault) -> Fault:
@@ -85,8 +82,8 @@ def out_of_step(seconds: int) -> Fault:
     return Fault(f"clock of enrollment {seconds:+d} s", begin, end, lasts=10.0)
 
 
-RABBITMQ = Fault("RabbitMQ killed", _kill_rabbitmq, _start_rabbitmq)
-MONGODB = Fault("MongoDB killed", _kill_mongodb, _start_mongodb)
+RABBITMQ = server_killed("RabbitMQ", lambda servers: servers.rabbitmq)
+MONGODB = server_killed("MongoDB", lambda servers: servers.mongodb)
 CUT = Fault("gateways cut off from RabbitMQ", lambda lab: lab.cable.cut(), lambda lab: lab.cable.mend())
 LONG_CUT = replace(CUT, name=f"{CUT.name} for 20 s", lasts=20.0)
 ALARM = Fault(
