@@ -84,7 +84,8 @@ async def test_failures_at_once_are_all_counted_over_all_gateways(mongo_database
 
 
 async def test_while_the_database_is_away_nothing_is_judged(clock: ToldClock) -> None:
-    mongo = Mongo("mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=200&timeoutMS=200")
+    # PyMongo's own client leaves a socket open where it is closed while it tries to connect.
+    mongo = Mongo("mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=200&timeoutMS=200", "motor")
     failures = Failures(mongo.database("away"), clock, MOST, WITHIN)
 
     with pytest.raises(PyMongoError):
