@@ -26,6 +26,7 @@ class Cable:
         self._port = port
         self._whole = asyncio.Event()
         self._whole.set()
+        self._last: bytes | None = None
         self._ends: set[asyncio.StreamWriter] = set()
         self._serving: set[asyncio.Task[None]] = set()
 
@@ -47,6 +48,15 @@ class Cable:
     async def cut(self) -> None:
         """Let nothing through."""
         self._whole.clear()
+
+    def hang_up(self) -> None:
+        """End every connection for both of its ends, who notice it."""
+        for end in self._ends:
+            end.transport.abort()
+
+    def cut_behind(self, last: bytes) -> None:
+        """Let nothing through once this has passed."""
+        self._last = last
 
     async def mend(self) -> None:
         """Let through what was sent meanwhile, and all that follows."""
@@ -89,6 +99,9 @@ class Cable:
         while data := await reader.read(_CHUNK):
             await self._whole.wait()
             writer.write(data)
+            if self._last is not None and self._last in data:
+                self._last = None
+                await self.cut()
             await writer.drain()
         await self._whole.wait()
         writer.close()
