@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ops import audit, checks, locking, parked, status
+from ops import audit, checks, locking, own_servers, parked, status
 from ops.directory import DirectoryError
 from ops.echo import printable
 from ops.importing import import_directory
@@ -36,6 +36,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(parked.app, name="parked")
 app.command()(status.status)
 app.command()(status.queues)
+app.command()(own_servers.provision)
 
 
 @app.command()

@@ -17,8 +17,9 @@ from ops.mongodb import REPLICA_SET, is_primary, new_key
 from ops.passwords import kept_passwords
 from ops.ports import LOOPBACK
 from ops.privileges import ADMINISTRATOR, USERS, broker_definitions
+from ops.secret_files import tell
+from ops.services import secrets_of
 from ops.stack import Stack
-from shared.contracts.vocabulary import Service
 
 KEYS = Path("/keys")
 FOR = Path("/for")
@@ -39,20 +40,13 @@ def hand_out(keys: Path, to: Path) -> None:
     database = kept_passwords(keys / _DATABASE_PASSWORDS, everybody)
     stack = _stack(broker, database)
     for user in USERS:
-        access = stack.access(user)
-        told = {"rabbitmq_url": access.rabbitmq_url, "mongodb_url": access.mongodb_url}
-        told["sealing_public_keys"] = json.dumps(sealing.public)
-        if user in sealing.private:
-            told["sealing_private_key"] = sealing.private[user]
-        if user == Service.ENROLLMENT:
-            told["keyring"] = sealing.keyring
-        _write(to / user, told, _OURS)
+        tell(to / user, secrets_of(user, stack.access(user), sealing), _OURS)
     passwords = {_BROKER_PASSWORDS: json.dumps(broker), _DATABASE_PASSWORDS: json.dumps(database)}
-    _write(to / ADMINISTRATOR, passwords, _OURS)
+    tell(to / ADMINISTRATOR, passwords, _OURS)
     definitions = broker_definitions(broker, secrets.token_bytes(4))
-    _write(to / "rabbitmq", {"definitions.json": json.dumps(definitions)}, _ANYBODYS)
-    _write(to / "mongodb", {"keyfile": kept(keys / "replica-set", new_key)}, _ANYBODYS)
-    _write(to / "grafana", {"admin_password": kept(keys / "grafana", lambda: secrets.token_urlsafe(24))}, _ANYBODYS)
+    tell(to / "rabbitmq", {"definitions.json": json.dumps(definitions)}, _ANYBODYS)
+    tell(to / "mongodb", {"keyfile": kept(keys / "replica-set", new_key)}, _ANYBODYS)
+    tell(to / "grafana", {"admin_password": kept(keys / "grafana", lambda: secrets.token_urlsafe(24))}, _ANYBODYS)
 
 
 def prepare_servers(told: Path) -> None:
@@ -73,16 +67,6 @@ def _stack(broker: Mapping[str, str], database: Mapping[str, str]) -> Stack:
         broker_passwords=broker,
         database_passwords=database,
     )
-
-
-def _write(folder: Path, files: Mapping[str, str], mode: int) -> None:
-    for name, content in files.items():
-        aside = folder / f".{name}"  # whoever reads meanwhile finds the one or the other, whole
-        aside.unlink(missing_ok=True)
-        aside.touch(mode=0o600)
-        aside.write_text(content)
-        aside.chmod(mode)
-        aside.rename(folder / name)
 
 
 def main() -> None:

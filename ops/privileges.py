@@ -43,7 +43,12 @@ default), so everybody has some on each of them."""
 
 
 def broker_definitions(
-    passwords: Mapping[str, str], salt: bytes, *, retired: Iterable[str] = (), impersonator: str | None = None
+    passwords: Mapping[str, str],
+    salt: bytes,
+    *,
+    vhost: str = VHOST,
+    retired: Iterable[str] = (),
+    impersonator: str | None = None,
 ) -> dict[str, Any]:
     """RabbitMQ's definitions: the users of `passwords`, their rights, and the virtual host.
 
@@ -64,10 +69,10 @@ def broker_definitions(
             }
             for user, password_hash in hashes.items()
         ],
-        "vhosts": [{"name": VHOST}],
-        "permissions": [{"user": user, "vhost": VHOST, **may} for user, may in rights.items()],
+        "vhosts": [{"name": vhost}],
+        "permissions": [{"user": user, "vhost": vhost, **may} for user, may in rights.items()],
         "topic_permissions": [
-            {"user": user, "vhost": VHOST, **by_topic} for user in passwords for by_topic in topic_permissions(user)
+            {"user": user, "vhost": vhost, **by_topic} for user in passwords for by_topic in topic_permissions(user)
         ],
     }
 
@@ -142,10 +147,10 @@ class DatabaseUser:
     database: str
     role: str
 
-    def url(self, hosts: str, password: str, options: str) -> str:
-        """Where this user finds his database: `hosts` as host:port,…, `options` as in a MongoDB URL."""
-        secret = quote(password, safe="")
-        return f"mongodb://{self.name}:{secret}@{hosts}/?authSource={self.database}&{options}"
+    def url(self, hosts: str, password: str, options: Iterable[str] = (), scheme: str = "mongodb") -> str:
+        """Where this user finds his database: `hosts` as host:port,…, each of the options as in a MongoDB URL."""
+        query = "&".join([f"authSource={self.database}", *options])
+        return f"{scheme}://{self.name}:{quote(password, safe='')}@{hosts}/?{query}"
 
     def made(self, password: str) -> dict[str, Any]:
         """The command that makes him, to be run in his database."""

@@ -22,11 +22,13 @@ from shared.runtime import topology
 _AT_ONCE = 8
 """Queues that are declared at a time: a quorum queue takes its while to be made."""
 _IS_THERE_ALREADY = 51003
+_PATIENCE = 5.0
+"""Seconds to wait for a server."""
 
 
 async def provide_broker(url: str) -> None:
     """Declare every exchange and every queue, with its bindings. Raises `aiormq.exceptions.AMQPError` and `OSError`."""
-    async with await aio_pika.connect(url) as connection:
+    async with await aio_pika.connect(url, timeout=_PATIENCE) as connection:
         await _make_room(connection)
         async with connection.channel() as channel:
             await topology.declare(channel)
@@ -53,7 +55,7 @@ async def _declare(connection: AbstractConnection, waiting: Iterable[tuple[Servi
 
 def provide_database(url: str, passwords: Mapping[str, str], prefix: str) -> None:
     """Make every user of the databases of this prefix, each with its password and its rights. Raises `PyMongoError`."""
-    with MongoClient[dict[str, Any]](url) as client:
+    with MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=int(_PATIENCE * 1000)) as client:
         for user in database_users(prefix):
             try:
                 client[user.database].command(user.made(passwords[user.name]))

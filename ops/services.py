@@ -1,4 +1,4 @@
-"""The services of this checkout, and what each is told when it is started on a developer's machine."""
+"""The services of this checkout, and what each is told: its secrets, and the rest on a developer's machine."""
 
 import json
 import sys
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 GATEWAY = Service.GATEWAY.value
 
 _SECRETS = ("SEALING_PRIVATE_KEY", "SEALING_PUBLIC_KEYS", "KEYRING", "RABBITMQ_URL", "MONGODB_URL", "BROKER_USERS")
-_HOLDS_KEYRING = Service.ENROLLMENT.value
+_HOLDS_KEYRING = Service.ENROLLMENT
 
 
 def services(root: Path = ROOT) -> list[str]:
@@ -31,17 +31,21 @@ def service(name: str, port: int, *, environment: Mapping[str, str], log: Path, 
     return Child(name, command, environment={**environment, "PYTHONPATH": str(root)}, log=log)
 
 
+def secrets_of(user: str, access: Access, keys: Keys) -> dict[str, str]:
+    """What a service, or the operator, is told and no other may know; and everybody's public keys."""
+    told = {"RABBITMQ_URL": access.rabbitmq_url, "MONGODB_URL": access.mongodb_url}
+    told["SEALING_PUBLIC_KEYS"] = json.dumps(keys.public)
+    if user in keys.private:
+        told["SEALING_PRIVATE_KEY"] = keys.private[user]
+    if user == _HOLDS_KEYRING:
+        told["KEYRING"] = keys.keyring
+    return told
+
+
 def environment_of(name: str, access: Access, keys: Keys, inherited: Mapping[str, str]) -> dict[str, str]:
     """What a service finds in its environment: what the launcher finds in its own, and this service's secrets alone."""
     told = {variable: value for variable, value in inherited.items() if variable not in _SECRETS}
-    told |= {
-        "ENVIRONMENT": "development",
-        **access.environment,
-        "SEALING_PRIVATE_KEY": keys.private[name],
-        "SEALING_PUBLIC_KEYS": json.dumps(keys.public),
-    }
-    if name == _HOLDS_KEYRING:
-        told["KEYRING"] = keys.keyring
+    told |= {"ENVIRONMENT": "development", **access.environment, **secrets_of(name, access, keys)}
     if name == GATEWAY:
         told["COOKIE_SECURE"] = "false"  # plain http on this machine; the gateway refuses it in production
     return told

@@ -12,6 +12,7 @@ a user for each service.
 
 import asyncio
 import os
+import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from ops import programs
-from ops.mongodb import REPLICA_SET, private_mongodb
+from ops.mongodb import private_mongodb
 from ops.privileges import database_users
 from ops.programs import Say
 from ops.provision import provide_broker, provide_database
@@ -31,6 +32,9 @@ from shared.runtime.origin import BrokerUsers
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "wardgate_"
 TOOLS = ROOT / ".wardgate" / "bin"
+
+_SIGNS_IN = re.compile("auth(source|mechanism|mechanismproperties)=", re.IGNORECASE)
+"""Options of a MongoDB URL that say how the administrator signs in, and nobody else."""
 
 
 def _silently(_: str) -> None:
@@ -78,8 +82,9 @@ class Stack:
 
     def _database_url(self, user: str, prefix: str) -> str:
         known = next(each for each in database_users(prefix) if each.name == user)
-        hosts = urlsplit(self.mongodb_url).netloc.rpartition("@")[2]
-        return known.url(hosts, self.database_passwords[user], f"replicaSet={REPLICA_SET}")
+        parts = urlsplit(self.mongodb_url)
+        options = [option for option in parts.query.split("&") if option and not _SIGNS_IN.match(option)]
+        return known.url(parts.netloc.rpartition("@")[2], self.database_passwords[user], options, parts.scheme)
 
     def provide(self, prefix: str = PREFIX) -> None:
         """See that all is there that services of this prefix need and may not make; not from within an event loop."""

@@ -111,6 +111,6 @@ def test_nobody_speaks_in_anothers_name_unless_the_definitions_are_those_of_a_de
 def test_a_password_of_any_kind_fits_into_a_url() -> None:
     [auth] = [user for user in database_users("wardgate_") if user.name == "auth"]
 
-    assert auth.url("db:27017", "p@s/s:?", "tls=true") == (
+    assert auth.url("db:27017", "p@s/s:?", ["tls=true"]) == (
         "mongodb://auth:p%40s%2Fs%3A%3F@db:27017/?authSource=wardgate_auth&tls=true"
     )
