@@ -8,9 +8,9 @@ from urllib.parse import unquote, urlsplit
 from ops.privileges import USERS, VHOST
 
 _SCHEMES = {
-    "RABBITMQ_ADMIN_URL": ("amqp", "amqps"),
-    "RABBITMQ_MANAGEMENT_URL": ("http", "https"),
-    "MONGODB_ADMIN_URL": ("mongodb", "mongodb+srv"),
+    "RABBITMQ_ADMIN_URL": ("amqp://", "amqps://"),
+    "RABBITMQ_MANAGEMENT_URL": ("http://", "https://"),
+    "MONGODB_ADMIN_URL": ("mongodb://", "mongodb+srv://"),
 }
 
 
@@ -31,12 +31,11 @@ class Administrator:
                 f"Missing: {', '.join(missing)}."
             )
         for name, schemes in _SCHEMES.items():
-            if urlsplit(environ[name]).scheme not in schemes:
-                raise ValueError(f"{name} has to begin with {' or '.join(f'{scheme}://' for scheme in schemes)}.")
-        found = cls(*(environ[name] for name in _SCHEMES))
-        for name in ("RABBITMQ_ADMIN_URL", "RABBITMQ_MANAGEMENT_URL"):
+            if not environ[name].startswith(schemes):
+                raise ValueError(f"{name} has to begin with {' or '.join(schemes)}.")
             if not _is_whole(environ[name]):
                 raise ValueError(f"{name} is no URL. What is special in a password is written as %-codes.")
+        found = cls(*(environ[name] for name in _SCHEMES))
         if not found.user:
             raise ValueError("RABBITMQ_ADMIN_URL names no user.")
         if found.user in USERS:
@@ -65,7 +64,10 @@ def place(url: str) -> str:
 
 
 def _is_whole(url: str) -> bool:
+    """Whether the password is where it seems: one with a slash in it ends the name of the server."""
     try:
-        return bool(urlsplit(url).hostname) and urlsplit(url).port != 0
-    except ValueError:  # it would quote a password with a slash in it, of which half looks like a port
+        ports = [urlsplit(f"//{host}").port for host in place(url).split(",")]
+        rest = urlsplit(url)._replace(netloc="").geturl()
+    except ValueError:  # which quotes what it does not like
         return False
+    return 0 not in ports and "@" not in rest

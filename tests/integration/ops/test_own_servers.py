@@ -170,6 +170,23 @@ async def test_the_second_time_nothing_is_changed(
     assert _everything(addresses, tmp_path) == before
 
 
+async def test_what_was_changed_by_hand_is_put_right(
+    provision: Provision, told: dict[str, Path], addresses: dict[str, str], tmp_path: Path
+) -> None:
+    before = _everything(addresses, tmp_path)
+    everything = dict.fromkeys(("configure", "write", "read"), ".*")
+    _managed(addresses, "PUT", "permissions/wardgate/auth", everything)
+    _managed(addresses, "DELETE", "users/policy")
+    with pymongo.MongoClient[dict[str, Any]](addresses["MONGODB_ADMIN_URL"]) as client:
+        client[f"{PREFIX}auth"].command("grantRolesToUser", "auth", roles=["dbOwner"])
+
+    status, _ = await provision()
+
+    assert status == WELL
+    assert _everything(addresses, tmp_path) == before
+    assert told.keys() == set(USERS)
+
+
 async def test_where_the_passwords_were_lost_new_ones_are_made_and_work(provision: Provision, tmp_path: Path) -> None:
     await provision()
     (tmp_path / "provided").rename(tmp_path / "lost")
@@ -233,7 +250,12 @@ def _everything(addresses: dict[str, str], folder: Path) -> dict[str, Any]:
 
 
 def _definitions(addresses: dict[str, str]) -> dict[str, Any]:
+    found = _managed(addresses, "GET", "definitions").json()
+    return {name: sorted(told, key=str) if isinstance(told, list) else told for name, told in found.items()}
+
+
+def _managed(addresses: dict[str, str], method: str, path: str, told: dict[str, str] | None = None) -> httpx.Response:
     administrator = urlsplit(addresses["RABBITMQ_ADMIN_URL"])
     signed = httpx.BasicAuth(administrator.username or "", administrator.password or "")
-    found: dict[str, Any] = httpx.get(f"{addresses['RABBITMQ_MANAGEMENT_URL']}/api/definitions", auth=signed).json()
-    return {name: sorted(told, key=str) if isinstance(told, list) else told for name, told in found.items()}
+    url = f"{addresses['RABBITMQ_MANAGEMENT_URL']}/api/{path}"
+    return httpx.request(method, url, json=told, auth=signed).raise_for_status()

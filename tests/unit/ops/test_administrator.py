@@ -40,11 +40,23 @@ def test_an_address_of_another_kind_is_not_taken_and_not_shown(name: str) -> Non
     assert CANARY not in str(told.value)
 
 
-def test_a_password_with_a_slash_in_it_is_not_shown() -> None:
-    with pytest.raises(ValueError, match="RABBITMQ_ADMIN_URL is no URL") as told:
-        Administrator.of(RIGHT | {"RABBITMQ_ADMIN_URL": f"amqp://root:{CANARY}@broker.example/"})
+@pytest.mark.parametrize("special", "/?#")
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_password_that_would_end_the_name_of_the_server_is_not_shown(name: str, special: str) -> None:
+    scheme = RIGHT[name].partition(":")[0]
+
+    with pytest.raises(ValueError, match=f"{name} is no URL") as told:
+        Administrator.of(RIGHT | {name: f"{scheme}://root:{CANARY.replace('/', special)}@broker.example/"})
 
     assert "canary" not in str(told.value)
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_port_that_is_none_is_told(name: str) -> None:
+    scheme = RIGHT[name].partition(":")[0]
+
+    with pytest.raises(ValueError, match=f"{name} is no URL"):
+        Administrator.of(RIGHT | {name: f"{scheme}://root:secret@one.example:1,two.example:port/"})
 
 
 @pytest.mark.parametrize("user", USERS)
