@@ -235,14 +235,13 @@ class Conversation:
     async def _grant(self, flow: Flow, granted: AccessGranted) -> Granted:
         """Make the one session of a flow.
 
-        The session is written before the flow is ended, and whoever ends the flow is told the token. So nothing is
-        lost where either write fails: the same code is accepted again in the same flow. What others wrote is undone.
+        The flow becomes the session, in one write, and whoever wrote that is told the token. So nothing is lost where
+        the write fails: the same code is accepted again in the same flow.
         """
         codes = self._recovery_codes(granted)
         session, token = self._session(granted)
-        async with self.sessions.made(session):
-            if not await self.flows.end(flow):
-                raise Problem(Code.NO_LOGIN)
+        if not await self.sessions.grant(flow, session):
+            raise Problem(Code.NO_LOGIN)
         self._tell_started(session)
         return Granted(session, token, codes)
 

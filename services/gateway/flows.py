@@ -12,7 +12,7 @@ from shared.contracts.message import OfUser
 from shared.contracts.policy import OtpRequired
 from shared.contracts.vocabulary import AuthenticatorType, FlowId, TenantId, UserId
 from shared.runtime.clock import Clock
-from shared.runtime.mongo import Database
+from shared.runtime.mongo import Database, Document
 
 Step = EnrollmentStarted | OtpRequired
 """What a login can be told to do next."""
@@ -30,7 +30,7 @@ class Flow:
     """A login whose password was right and that is not over."""
 
     flow_id: Annotated[FlowId, Field(alias="_id")]
-    token_hash: str
+    token_hash: Annotated[str, Field(alias="flow_token_hash")]
     state: FlowState
     tenant_id: TenantId
     user_id: UserId
@@ -63,48 +63,44 @@ def _standing(step: Step) -> tuple[FlowState, datetime | None, tuple[Authenticat
 _FLOW = TypeAdapter(Flow)
 
 
+def document(flow: Flow) -> Document:
+    """A flow as it is kept."""
+    written: Document = _FLOW.dump_python(flow, by_alias=True)
+    return written
+
+
+def as_judged(flow: Flow) -> Document:
+    """The query for a flow that is still what it was when it was judged, whatever others did meanwhile."""
+    return {"_id": flow.flow_id, "tenant_id": flow.tenant_id, "state": flow.state}
+
+
 class Flows:
-    """The logins in progress of all gateways."""
+    """The logins in progress of all gateways, each in the document that becomes its session (`sessions`)."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         """Keep them in the gateway's own database."""
-        self._flows = database["flows"]
+        self._logins = database["logins"]
         self._clock = clock
 
     async def prepare(self) -> None:
         """Make the indexes; what is over is removed by the database within a minute."""
-        await self._flows.create_index("token_hash", unique=True)
-        await self._flows.create_index("expires_at", expireAfterSeconds=0)
+        await self._logins.create_index("flow_token_hash", unique=True, sparse=True)
+        await self._logins.create_index("expires_at", expireAfterSeconds=0)
 
     async def add(self, flow: Flow) -> None:
         """Keep a login that goes on."""
-        await self._flows.insert_one(_FLOW.dump_python(flow, by_alias=True))
+        await self._logins.insert_one(document(flow))
 
     async def of_token(self, token_hash: str) -> Flow | None:
         """The login in progress of the browser with this token."""
-        found = await self._flows.find_one({"token_hash": token_hash, "expires_at": {"$gt": self._clock()}})
+        found = await self._logins.find_one({"flow_token_hash": token_hash, "expires_at": {"$gt": self._clock()}})
         return None if found is None else _FLOW.validate_python(found)
 
     async def move(self, before: Flow, after: Flow) -> None:
         """Let a login go on to its next step, unless another request has moved or ended it meanwhile."""
-        await self._flows.update_one(
-            {"_id": before.flow_id, "tenant_id": before.tenant_id, "state": before.state},
-            {"$set": _FLOW.dump_python(after, by_alias=True)},
-        )
-
-    async def end(self, flow: Flow) -> bool:
-        """End a login in the state in which it was judged; of all who try, one alone hears `True`."""
-        ended = await self._flows.delete_one(
-            {
-                "_id": flow.flow_id,
-                "tenant_id": flow.tenant_id,
-                "state": flow.state,
-                "expires_at": {"$gt": self._clock()},
-            },
-        )
-        return bool(ended.deleted_count)
+        await self._logins.update_one(as_judged(before), {"$set": document(after)})
 
     async def abandon(self, token_hash: str) -> Flow | None:
         """Forget the login of the browser with this token, whatever its state; it is returned, if there was one."""
-        found = await self._flows.find_one_and_delete({"token_hash": token_hash})
+        found = await self._logins.find_one_and_delete({"flow_token_hash": token_hash})
         return None if found is None else _FLOW.validate_python(found)

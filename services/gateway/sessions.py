@@ -10,6 +10,8 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
+from services.gateway.flows import Flow, as_judged
+from services.gateway.flows import document as flow_document
 from shared.contracts.policy import EnforcementChanged, Link
 from shared.contracts.vocabulary import AuthenticationMethod, FlowId, Mode, TenantId, UserId
 from shared.runtime.clock import Clock
@@ -24,10 +26,10 @@ _TRIES = 60
 class Session:
     """A login that policy granted."""
 
-    token_hash: Annotated[str, Field(alias="_id")]
+    token_hash: Annotated[str, Field(alias="session_token_hash")]
     session_id: str
     """Its public name, which opens nothing."""
-    flow_id: FlowId
+    flow_id: Annotated[FlowId, Field(alias="_id")]
     tenant_id: TenantId
     user_id: UserId
     username: str
@@ -60,12 +62,18 @@ class Enforced:
         return self.mode is Mode.REQUIRED and session.assurance == 1 and session.policy_revision < self.revision
 
 
+_IS_SESSION = {"session_token_hash": {"$exists": True}}
+"""A login that is over in the good way; without it a query by user would find his flows too."""
+
 _SESSION = TypeAdapter(Session)
 _ENFORCED = TypeAdapter(Enforced)
 
 
 class Sessions:
-    """The sessions of all gateways.
+    """The sessions of all gateways, each in the document of the login that it came of.
+
+    So a flow becomes a session in one write: there is never both and never neither. Their tokens stand in fields of
+    different names: neither is ever taken for the other.
 
     Whether one must step up is worked out when it is used, from the enforcement that was heard: one small write for
     each change of policy, however many sessions it touches, and none that is just being made slips through.
@@ -73,53 +81,64 @@ class Sessions:
 
     def __init__(self, database: Database, clock: Clock, idle: timedelta, pause: float = 1.0) -> None:
         """Keep them in the gateway's own database; unused for longer than `idle`, one is over."""
-        self._sessions = database["sessions"]
+        self._logins = database["logins"]
         self._enforcement = database["enforcement"]
         self._clock = clock
         self._idle = idle
         self._pause = pause
-        self._removing: set[asyncio.Task[None]] = set()
+        self._undoing: set[asyncio.Task[None]] = set()
 
     async def prepare(self) -> None:
-        """Make the indexes; what is over is removed by the database within a minute."""
-        await self._sessions.create_index("expires_at", expireAfterSeconds=0)
-        await self._sessions.create_index([("tenant_id", 1), ("user_id", 1)])
+        """Make the indexes; what is over is removed by the database as flows are."""
+        await self._logins.create_index("session_token_hash", unique=True, sparse=True)
+        await self._logins.create_index([("tenant_id", 1), ("user_id", 1)], partialFilterExpression=_IS_SESSION)
 
     async def add(self, session: Session) -> None:
-        """Keep a new session; where it is not known whether that was done, it is undone."""
-        try:
-            await self._sessions.insert_one(_SESSION.dump_python(session, by_alias=True))
-        except PyMongoError:
-            self.undo(session)
-            raise
+        """Keep a session that no flow came before. Raises `PyMongoError`; nothing is left of it then."""
+        async with self._undone_if_unknown(session, None):
+            await self._logins.insert_one(_document(session))
+
+    async def grant(self, flow: Flow, session: Session) -> bool:
+        """Let a flow become a session, as what it was judged; of all who try, one alone hears `True`.
+
+        Raises `PyMongoError`; the flow goes on then, and the same code is accepted again in it.
+        """
+        judged = {**as_judged(flow), "tenant_id": flow.tenant_id, "expires_at": {"$gt": self._clock()}}
+        async with self._undone_if_unknown(session, flow_document(flow)):
+            granted = await self._logins.replace_one(judged, _document(session))
+        return bool(granted.matched_count)
+
+    async def renew(self, before: Session, after: Session) -> bool:
+        """Put a session under another token, unless it was ended meanwhile; whether it was still there.
+
+        Raises `PyMongoError`; the session goes on under its token from before then: nobody is signed out.
+        """
+        async with self._undone_if_unknown(after, _document(before)):
+            renewed = await self._logins.replace_one(_under_its_token(before), _document(after))
+        return bool(renewed.matched_count)
 
     @asynccontextmanager
-    async def made(self, session: Session) -> AsyncIterator[None]:
-        """Keep a new session, unless what is done inside fails: then nobody is given its token."""
-        await self.add(session)
+    async def _undone_if_unknown(self, session: Session, before: Document | None) -> AsyncIterator[None]:
+        """Undo a write of which the database did not say whether it was done: its token was told nobody.
+
+        As soon as the database can be reached, while others go on.
+        """
         try:
             yield
         except PyMongoError:
-            self.undo(session)
+            undoing = asyncio.create_task(self._undo(session, before), context=Context())  # nobody's hurry is its own
+            self._undoing.add(undoing)
+            undoing.add_done_callback(self._undoing.discard)
             raise
-        except Exception:
-            await self.end(session.token_hash)
-            raise
 
-    def undo(self, session: Session) -> None:
-        """Remove a session that nobody was given, as soon as the database can be reached, while others go on.
-
-        It would open nothing, but stand among the sessions of its user.
-        """
-        removing = asyncio.create_task(self._remove(session.token_hash), context=Context())  # nobody's hurry is its own
-        self._removing.add(removing)
-        removing.add_done_callback(self._removing.discard)
-
-    async def _remove(self, token_hash: str) -> None:
+    async def _undo(self, session: Session, before: Document | None) -> None:
         for _ in range(_TRIES):
             await asyncio.sleep(self._pause)
             try:
-                await self.end(token_hash)
+                if before is None:
+                    await self._logins.delete_one(_under_its_token(session))
+                else:
+                    await self._logins.replace_one(_under_its_token(session), before)
             except PyMongoError:
                 continue
             return
@@ -127,29 +146,27 @@ class Sessions:
     async def of_token(self, token_hash: str) -> Session | None:
         """The session of the browser with this token, which is thereby used."""
         now = self._clock()
-        found = await self._sessions.find_one(
-            {"_id": token_hash, "expires_at": {"$gt": now}, "last_seen": {"$gt": now - self._idle}},
+        found = await self._logins.find_one(
+            {"session_token_hash": token_hash, "expires_at": {"$gt": now}, "last_seen": {"$gt": now - self._idle}},
         )
         if found is None:
             return None
         session = _SESSION.validate_python(found)
         if session.last_seen <= now - _TOUCHED_EVERY:
-            await self._sessions.update_one(
-                {"_id": token_hash, "tenant_id": session.tenant_id},
-                {"$max": {"last_seen": now}},
-            )
+            await self._logins.update_one(_under_its_token(session), {"$max": {"last_seen": now}})
         return session
 
     async def end(self, token_hash: str) -> Session | None:
         """End the session of the browser with this token; it is returned, if there was one."""
-        found = await self._sessions.find_one_and_delete({"_id": token_hash})
+        found = await self._logins.find_one_and_delete({"session_token_hash": token_hash})
         return None if found is None else _SESSION.validate_python(found)
 
     async def of_user(self, tenant_id: TenantId, user_id: UserId) -> tuple[Session, ...]:
         """The sessions of a user that are not over, the latest first."""
         now = self._clock()
-        found = self._sessions.find(
+        found = self._logins.find(
             {
+                **_IS_SESSION,
                 "tenant_id": tenant_id,
                 "user_id": user_id,
                 "expires_at": {"$gt": now},
@@ -159,35 +176,20 @@ class Sessions:
         sessions = [_SESSION.validate_python(document) async for document in found]
         return tuple(sorted(sessions, key=lambda session: session.authenticated_at, reverse=True))
 
-    async def renew(self, before: Session, after: Session) -> bool:
-        """Put a session under another token; whether it was still there.
-
-        The new one is written first, so that nobody is signed out where the second write fails. Where the session was
-        ended meanwhile, nothing is left of it.
-        """
-        await self.add(after)
-        if await self.end(before.token_hash) is not None:
-            return True
-        await self.end(after.token_hash)
-        return False
-
     async def end_of_user(self, tenant_id: TenantId, user_id: UserId, session_id: str) -> Session | None:
         """End one session of a user by its public name; it is returned, if there was one."""
-        ended = await self._end_all({"session_id": session_id, "tenant_id": tenant_id, "user_id": user_id})
-        return ended[0] if ended else None
+        found = await self._logins.find_one_and_delete(
+            {**_IS_SESSION, "tenant_id": tenant_id, "user_id": user_id, "session_id": session_id}
+        )
+        return None if found is None else _SESSION.validate_python(found)
 
     async def end_others(self, here: Session) -> tuple[Session, ...]:
         """End all sessions of a user but this one; those that were ended are returned."""
-        others = {"$ne": here.session_id}
-        return await self._end_all({"session_id": others, "tenant_id": here.tenant_id, "user_id": here.user_id})
-
-    async def _end_all(self, where: Document) -> tuple[Session, ...]:
-        """End them one by one, by name: a session that is being renewed stands under two tokens for a moment."""
-        ended: dict[str, Session] = {}
-        while found := await self._sessions.find_one_and_delete({**where, "tenant_id": where["tenant_id"]}):
-            session = _SESSION.validate_python(found)
-            ended[session.session_id] = session
-        return tuple(ended.values())
+        others = {**_IS_SESSION, "tenant_id": here.tenant_id, "user_id": here.user_id}
+        ended: list[Session] = []
+        while found := await self._logins.find_one_and_delete({**others, "session_id": {"$ne": here.session_id}}):
+            ended.append(_SESSION.validate_python(found))
+        return tuple(ended)
 
     async def mode_for(self, session: Session) -> Mode:
         """What is enforced in the account of this session, as far as the gateway heard: to show, not to decide by."""
@@ -212,3 +214,12 @@ class Sessions:
         except DuplicateKeyError:
             # There is a note: a newer one, or one that was written since this upsert looked, and that may be older.
             await self._enforcement.update_one(older, update)
+
+
+def _document(session: Session) -> Document:
+    written: Document = _SESSION.dump_python(session, by_alias=True)
+    return written
+
+
+def _under_its_token(session: Session) -> Document:
+    return {"_id": session.flow_id, "tenant_id": session.tenant_id, "session_token_hash": session.token_hash}

@@ -34,7 +34,9 @@ async def signed_in(browsers: Iterable[Browser]) -> int:
 
 def sessions_of(person: Person, system: System) -> int:
     with pymongo.MongoClient[dict[str, object]](system.servers.mongodb_url) as client:
-        return client[f"{system.prefix}gateway"]["sessions"].count_documents({"user_id": person.user_id})
+        return client[f"{system.prefix}gateway"]["logins"].count_documents(
+            {"user_id": person.user_id, "session_token_hash": {"$exists": True}}
+        )
 
 
 async def test_of_50_parallel_submissions_of_one_code_in_one_login_one_succeeds(

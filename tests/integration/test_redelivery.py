@@ -221,7 +221,7 @@ def test_each_failure_is_counted_once(life: Life) -> None:
 
 
 def test_each_login_has_one_session(life: Life) -> None:
-    sessions = {person.username: life.documents(Service.GATEWAY, "sessions", person) for person in (life.ada, life.bob)}
+    sessions = {person.username: life.documents(Service.GATEWAY, "logins", person) for person in (life.ada, life.bob)}
 
     assert [len(sessions[person.username]) for person in (life.ada, life.bob)] == [1, 1]
 

@@ -47,7 +47,7 @@ class World:
     def __post_init__(self) -> None:
         self.flows = FakeFlows(self.clock)
         self.failures = FakeFailures(self.clock, most=5)
-        self.sessions = FakeSessions(self.clock, IDLE)
+        self.sessions = FakeSessions(self.clock, IDLE, self.flows)
         self.unkept = FakeUnkept(self.clock)
         self.tenants = FakeTenants(self.clock)
 

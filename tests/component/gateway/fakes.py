@@ -92,11 +92,10 @@ class FakeFlows(Flows):
         if self._stands(before):
             self.kept[after.flow_id] = after
 
-    async def end(self, flow: Flow) -> bool:
-        if not self._stands(flow) or flow.expires_at <= self._now():
-            return False
-        del self.kept[flow.flow_id]
-        return True
+    def granted(self, flow: Flow) -> bool:
+        """Let a flow go that becomes a session; whether it was as it was judged."""
+        stands = self._stands(flow) and flow.expires_at > self._now()
+        return stands and self.kept.pop(flow.flow_id) is not None
 
     async def abandon(self, token_hash: str) -> Flow | None:
         found = next((flow for flow in self.kept.values() if flow.token_hash == token_hash), None)
@@ -110,8 +109,9 @@ class FakeFlows(Flows):
 class FakeSessions(Sessions):
     """Sessions in memory; while `is_away` they cannot be reached, as a database that is down."""
 
-    def __init__(self, clock: Clock, idle: timedelta) -> None:
+    def __init__(self, clock: Clock, idle: timedelta, flows: FakeFlows) -> None:
         self.kept: dict[str, Session] = {}
+        self._flows = flows
         self.is_away = False
         self._enforced: dict[TenantId, Enforced] = {}
         self._now = clock
@@ -124,8 +124,12 @@ class FakeSessions(Sessions):
         self._reach()
         self.kept[session.token_hash] = session
 
-    def undo(self, session: Session) -> None:
-        self.kept.pop(session.token_hash, None)
+    async def grant(self, flow: Flow, session: Session) -> bool:
+        self._reach()
+        granted = self._flows.granted(flow)
+        if granted:
+            await self.add(session)
+        return granted
 
     async def of_token(self, token_hash: str) -> Session | None:
         self._reach()
@@ -158,11 +162,10 @@ class FakeSessions(Sessions):
         return None if found is None else self.kept.pop(found.token_hash)
 
     async def renew(self, before: Session, after: Session) -> bool:
-        await self.add(after)
-        if await self.end(before.token_hash) is not None:
-            return True
-        await self.end(after.token_hash)
-        return False
+        found = await self.end(before.token_hash)
+        if found is not None:
+            await self.add(after)
+        return found is not None
 
     async def end_others(self, here: Session) -> tuple[Session, ...]:
         mine = await self.of_user(here.tenant_id, here.user_id)

@@ -34,9 +34,10 @@ async def flows(request: pytest.FixtureRequest, mongo_database: Database, clock:
     return store
 
 
-@pytest.fixture(params=["real", "fake"])
-async def sessions(request: pytest.FixtureRequest, mongo_database: Database, clock: ToldClock) -> Sessions:
-    store = Sessions(mongo_database, clock, IDLE) if request.param == "real" else FakeSessions(clock, IDLE)
+@pytest.fixture
+async def sessions(flows: Flows, mongo_database: Database, clock: ToldClock) -> Sessions:
+    fake = isinstance(flows, FakeFlows)
+    store = FakeSessions(clock, IDLE, flows) if fake else Sessions(mongo_database, clock, IDLE)
     await store.prepare()
     return store
 
@@ -74,9 +75,13 @@ class Unanswering:
         await self._collection.insert_one(document)
         self._lose()
 
-    async def find_one_and_delete(self, query: Mapping[str, Any]) -> Any:
+    async def replace_one(self, query: Mapping[str, Any], document: Mapping[str, Any]) -> None:
+        await self._collection.replace_one(query, document)
         self._lose()
-        return await self._collection.find_one_and_delete(query)
+
+    async def delete_one(self, query: Mapping[str, Any]) -> None:
+        self._lose()
+        await self._collection.delete_one(query)
 
     def _lose(self) -> None:
         self._times -= 1
@@ -138,7 +143,6 @@ async def test_a_flow_is_over_before_the_database_has_removed_it(flows: Flows, c
     clock.pass_by(timedelta(minutes=15))
 
     assert await flows.of_token("a digest") is None
-    assert not await flows.end(flow())
 
 
 async def test_a_flow_moves_to_its_next_step(flows: Flows) -> None:
@@ -165,12 +169,55 @@ async def test_a_flow_that_was_ended_is_not_moved_back_to_life(flows: Flows) -> 
     assert await flows.of_token("a digest") is None
 
 
-async def test_of_fifty_who_end_a_flow_at_once_one_alone_has_ended_it(flows: Flows) -> None:
+async def test_a_flow_becomes_a_session_and_is_no_more(flows: Flows, sessions: Sessions) -> None:
     await flows.add(flow())
 
-    ended = await asyncio.gather(*(flows.end(flow()) for _ in range(50)))
+    assert await sessions.grant(flow(), session(token_hash="another digest"))
 
-    assert ended.count(True) == 1
+    assert await flows.of_token("a digest") is None
+    assert await sessions.of_token("another digest") == session(token_hash="another digest")
+
+
+async def test_of_fifty_who_finish_a_flow_at_once_one_alone_is_signed_in(flows: Flows, sessions: Sessions) -> None:
+    await flows.add(flow())
+
+    granted = await asyncio.gather(
+        *(sessions.grant(flow(), session(token_hash=f"digest {number}")) for number in range(50))
+    )
+
+    assert granted.count(True) == 1
+    assert len(await sessions.of_user(ADA.tenant_id, ADA.user_id)) == 1
+
+
+async def test_a_flow_that_is_over_becomes_no_session(flows: Flows, sessions: Sessions, clock: ToldClock) -> None:
+    await flows.add(flow())
+
+    clock.pass_by(timedelta(minutes=15))
+
+    assert not await sessions.grant(flow(), session())
+    assert await sessions.of_user(ADA.tenant_id, ADA.user_id) == ()
+
+
+async def test_the_token_of_a_flow_opens_no_session_and_that_of_a_session_no_flow(
+    flows: Flows, sessions: Sessions
+) -> None:
+    await flows.add(flow(token_hash="of a flow"))
+    await sessions.add(session(flow_id=FlowId("another"), token_hash="of a session"))
+
+    assert await sessions.of_token("of a flow") is None
+    assert await sessions.end("of a flow") is None
+    assert await flows.of_token("of a session") is None
+    assert await flows.abandon("of a session") is None
+    assert len(await sessions.of_user(ADA.tenant_id, ADA.user_id)) == 1
+
+
+async def test_ending_all_other_sessions_leaves_logins_in_progress_alone(flows: Flows, sessions: Sessions) -> None:
+    await flows.add(flow())
+    here = session(flow_id=FlowId("another"))
+    await sessions.add(here)
+
+    assert await sessions.end_others(here) == ()
+    assert await flows.of_token("a digest") == flow()
 
 
 @pytest.mark.parametrize(
@@ -178,11 +225,14 @@ async def test_of_fifty_who_end_a_flow_at_once_one_alone_has_ended_it(flows: Flo
     [{"state": FlowState.ENROLLMENT_REQUIRED}, {"tenant_id": OPEN_CUSTOMER}, {"flow_id": FlowId("another")}],
     ids=lambda stale: next(iter(stale)),
 )
-async def test_a_flow_is_ended_only_as_what_it_is(flows: Flows, stale: dict[str, Any]) -> None:
+async def test_a_flow_becomes_a_session_only_as_what_it_was_judged(
+    flows: Flows, sessions: Sessions, stale: dict[str, Any]
+) -> None:
     await flows.add(flow())
 
-    assert not await flows.end(flow(**stale))
+    assert not await sessions.grant(flow(**stale), session())
     assert await flows.of_token("a digest") == flow()
+    assert await sessions.of_token("a digest") is None
 
 
 async def test_a_flow_that_is_given_up_is_gone_and_no_other(flows: Flows) -> None:
@@ -294,10 +344,9 @@ async def test_what_is_over_is_removed_by_the_database_itself(mongo_database: Da
     await Flows(mongo_database, clock).prepare()
     await Sessions(mongo_database, clock, IDLE).prepare()
 
-    for name in ("flows", "sessions"):
-        indexes: Any = mongo_database[name]
-        described = await indexes.index_information()
-        assert described["expires_at_1"]["expireAfterSeconds"] == 0
+    indexes: Any = mongo_database["logins"]
+    described = await indexes.index_information()
+    assert described["expires_at_1"]["expireAfterSeconds"] == 0
 
 
 async def test_a_renewed_session_stands_under_its_new_token_alone(sessions: Sessions) -> None:
@@ -332,27 +381,24 @@ async def test_of_ten_who_renew_a_session_at_once_one_alone_has_a_token(sessions
     assert len(await sessions.of_user(ADA.tenant_id, ADA.user_id)) == 1
 
 
-async def test_a_session_that_is_being_renewed_is_ended_under_both_its_tokens(
-    mongo_database: Database, clock: ToldClock
-) -> None:
+async def test_no_two_sessions_have_one_token(mongo_database: Database, clock: ToldClock) -> None:
     sessions = Sessions(mongo_database, clock, IDLE)
+    await sessions.prepare()
     await sessions.add(session())
-    await sessions.add(session(token_hash="another digest"))
 
-    ended = await sessions.end_of_user(ADA.tenant_id, ADA.user_id, "a session")
-
-    assert ended is not None
-    assert await sessions.of_token("a digest") is None
-    assert await sessions.of_token("another digest") is None
+    with pytest.raises(DuplicateKeyError):
+        await sessions.add(session(flow_id=FlowId("another")))
 
 
 async def test_all_others_of_this_user_in_this_account_are_ended(sessions: Sessions) -> None:
     here = session()
     strangers = (
-        session(token_hash="of bob", session_id="his", user_id=BOB.user_id),
-        session(token_hash="of another account", session_id="elsewhere", tenant_id=OPEN_CUSTOMER),
+        session(flow_id=FlowId("his"), token_hash="of bob", session_id="his", user_id=BOB.user_id),
+        session(
+            flow_id=FlowId("there"), token_hash="of another account", session_id="elsewhere", tenant_id=OPEN_CUSTOMER
+        ),
     )
-    hers = session(token_hash="hers", session_id="another of hers")
+    hers = session(flow_id=FlowId("another"), token_hash="hers", session_id="another of hers")
     for one in (here, hers, *strangers):
         await sessions.add(one)
 
@@ -375,13 +421,47 @@ async def test_the_mode_to_show_is_the_latest_that_was_heard(sessions: Sessions,
 async def test_a_session_of_which_it_is_not_known_whether_it_was_kept_is_not_kept(
     mongo_database: Database, clock: ToldClock
 ) -> None:
-    sessions = Sessions(Unanswering(mongo_database, times=3), clock, IDLE, pause=0.01)  # type: ignore[arg-type] # as much of one as is asked for
+    with pytest.raises(PyMongoError):
+        await unanswered(mongo_database, clock).add(session())
+
+    await comes_true(lambda: mongo_database["logins"].find_one({}), None)
+
+
+async def test_a_flow_of_which_it_is_not_known_whether_it_became_a_session_goes_on(
+    mongo_database: Database, clock: ToldClock
+) -> None:
+    flows, sessions = Flows(mongo_database, clock), Sessions(mongo_database, clock, IDLE)
+    await flows.add(flow())
 
     with pytest.raises(PyMongoError):
-        await sessions.add(session())
+        await unanswered(mongo_database, clock).grant(flow(), session(token_hash="another digest"))
 
+    await comes_true(lambda: flows.of_token("a digest"), flow())
+    assert await sessions.of_user(ADA.tenant_id, ADA.user_id) == ()
+
+
+async def test_a_session_of_which_it_is_not_known_whether_it_was_renewed_goes_on_under_its_old_token(
+    mongo_database: Database, clock: ToldClock
+) -> None:
+    sessions = Sessions(mongo_database, clock, IDLE)
+    before = session()
+    await sessions.add(before)
+
+    with pytest.raises(PyMongoError):
+        await unanswered(mongo_database, clock).renew(before, replace(before, token_hash="another digest", assurance=2))
+
+    await comes_true(lambda: sessions.of_token("a digest"), before)
+    assert await sessions.of_token("another digest") is None
+
+
+def unanswered(database: Database, clock: ToldClock) -> Sessions:
+    """Sessions in a database that does the first thing that it is asked, and says so of the third undoing at last."""
+    return Sessions(Unanswering(database, times=3), clock, IDLE, pause=0.01)  # type: ignore[arg-type] # as much of one as is asked for
+
+
+async def comes_true(look: Callable[[], Awaitable[Any]], expected: object) -> None:
     async with asyncio.timeout(10):
         while True:
-            if await mongo_database["sessions"].find_one({}) is None:
+            if await look() == expected:
                 return
             await asyncio.sleep(0.01)

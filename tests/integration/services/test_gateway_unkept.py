@@ -2,15 +2,16 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from services.gateway.sessions import Session, Sessions
 from services.gateway.unkept import Unkept, is_one_of
-from shared.contracts.vocabulary import AuthenticationMethod, Service, TenantId
+from shared.contracts.vocabulary import AuthenticationMethod, FlowId, Service, TenantId
 from shared.crypto.sealing import SealBroken
 from shared.runtime.mongo import Database
-from tests.component.gateway.fakes import FakeSessions, FakeUnkept
+from tests.component.gateway.fakes import FakeFlows, FakeSessions, FakeUnkept
 from tests.examples import ADA, BOB, FLOW, NOON
 from tests.fakes import ToldClock
 from tests.keys import Keys
@@ -37,7 +38,8 @@ async def unkept(request: pytest.FixtureRequest, mongo_database: Database, clock
 
 @pytest.fixture(params=["real", "fake"])
 async def sessions(request: pytest.FixtureRequest, mongo_database: Database, clock: ToldClock) -> Sessions:
-    store = Sessions(mongo_database, clock, IDLE) if request.param == "real" else FakeSessions(clock, IDLE)
+    real = request.param == "real"
+    store = Sessions(mongo_database, clock, IDLE) if real else FakeSessions(clock, IDLE, FakeFlows(clock))
     await store.prepare()
     return store
 
@@ -110,14 +112,17 @@ def test_a_code_is_typed_back_as_people_type() -> None:
 async def test_the_sessions_of_a_user_are_his_alone_and_none_that_is_over(
     sessions: Sessions, session: Session, clock: ToldClock
 ) -> None:
-    later = replace(session, token_hash="2", session_id="2", authenticated_at=clock() + timedelta(minutes=1))
+    def another(name: str, **changes: Any) -> Session:
+        return replace(session, flow_id=FlowId(name), token_hash=name, session_id=name, **changes)
+
+    later = another("2", authenticated_at=clock() + timedelta(minutes=1))
     for other in (
         session,
         later,
-        replace(session, token_hash="3", session_id="3", user_id=BOB.user_id),
-        replace(session, token_hash="4", session_id="4", tenant_id=TenantId("another tenant")),
-        replace(session, token_hash="5", session_id="5", expires_at=clock()),
-        replace(session, token_hash="6", session_id="6", last_seen=clock() - IDLE),
+        another("3", user_id=BOB.user_id),
+        another("4", tenant_id=TenantId("another tenant")),
+        another("5", expires_at=clock()),
+        another("6", last_seen=clock() - IDLE),
     ):
         await sessions.add(other)
 
