@@ -11,7 +11,7 @@ import contextlib
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 Address = tuple[str, int]
 Finding = Callable[[], Awaitable[Sequence[Address]]]
@@ -26,27 +26,24 @@ class Door:
     def __init__(self, find: Finding) -> None:
         self._find = find
         self._turn = 0
-        self._led: set[asyncio.Task[None] | None] = set()
+        self._led: set[asyncio.Task[None]] = set()
 
-    async def admit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def admit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Lead one client in until both sides have hung up; show him out again where nobody is there."""
-        with contextlib.closing(writer), self._remembered():
+        # In a task that is remembered here: asyncio's own knows of it no more once the client is gone, and the garbage
+        # collector may take it half done; and where the door shuts it would complain of each that it still led.
+        led = asyncio.create_task(self._lead(reader, writer))
+        self._led.add(led)
+        led.add_done_callback(self._led.discard)
+
+    async def _lead(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer):
             opened = await self._opened()
             if opened is None:
                 return
             answers, questions = opened
             with contextlib.closing(questions):
                 await asyncio.gather(_pass_on(reader, questions), _pass_on(answers, writer))
-
-    @contextlib.contextmanager
-    def _remembered(self) -> Iterator[None]:
-        """Once a client is gone asyncio knows of his task no more, and the garbage collector may take it half done."""
-        task = asyncio.current_task()
-        self._led.add(task)
-        try:
-            yield
-        finally:
-            self._led.discard(task)
 
     async def _opened(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         addresses = sorted(await self._find())

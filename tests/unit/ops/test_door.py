@@ -1,14 +1,21 @@
 """The door leads to whoever is there, passes on what both say, and shuts out nobody while one is left."""
 
 import asyncio
+import gc
+import socket
+import struct
+import weakref
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import pytest
 
 from ops.door import Address, Door
 from ops.ports import LOOPBACK, free_port
 
+AT_ONCE = struct.pack("ii", 1, 0)
+"""How a socket is closed that has no farewell to say."""
 LARGE = b"0123456789abcdef" * 65_536
 
 
@@ -93,3 +100,55 @@ async def test_a_client_who_hangs_up_leaves_nobody_waiting() -> None:
         writer.transport.abort()
 
         await asyncio.wait_for(left.wait(), 5)
+
+
+async def test_a_client_who_is_gone_before_anybody_was_found_is_not_forgotten_nor_what_went_wrong_with_him() -> None:
+    loop, complaints = asyncio.get_running_loop(), asyncio.Queue[dict[str, Any]]()
+    loop.set_exception_handler(lambda _, complaint: complaints.put_nowait(complaint))
+    asked, gone = loop.create_future(), loop.create_future()
+
+    async def find() -> Sequence[Address]:
+        found: asyncio.Future[Sequence[Address]] = loop.create_future()
+        asked.set_result(weakref.ref(found))  # nobody knows of who waits but he himself
+        return await found
+
+    door = Door(find)
+
+    def admit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        gone.set_result(asyncio.ensure_future(writer.wait_closed()))
+        door.admit(reader, writer)
+
+    async with await asyncio.start_server(admit, LOOPBACK, 0) as server:
+        _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        found = await asked
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+        writer.transport.abort()
+        with suppress(ConnectionResetError):
+            await (await gone)
+        gc.collect()
+        waiting = found()
+        assert waiting is not None
+        waiting.set_exception(RuntimeError("nobody can be found"))
+        del waiting
+        complaint = await complaints.get()
+
+    assert str(complaint["exception"]) == "nobody can be found"
+
+
+def test_a_door_that_shuts_while_it_leads_somebody_does_not_complain() -> None:
+    complaints: list[dict[str, Any]] = []
+
+    async def lead(client: socket.socket, silent: socket.socket) -> socket.socket:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, complaint: complaints.append(complaint))
+        async with open_door(silent.getsockname()) as door:
+            await loop.sock_connect(client, door)
+            led, _ = await loop.sock_accept(silent)
+        return led
+
+    with socket.create_server((LOOPBACK, 0)) as silent, socket.socket() as client:
+        client.settimeout(0)
+        silent.settimeout(0)
+        asyncio.run(lead(client, silent)).close()
+
+    assert complaints == []
