@@ -28,7 +28,7 @@ app = typer.Typer(
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Of the messages; `parked list` shows them.")]
 Reason = Annotated[
-    str | None, typer.Option(help="Only those parked for this: malformed, forged, fault, delivery_limit.")
+    str | None, typer.Option(help="Only those parked for this: malformed, forged, fault, delivery_limit, undecodable.")
 ]
 Queue = Annotated[str | None, typer.Option(help="Only those out of this queue.")]
 All = Annotated[bool, typer.Option("--all", help="Every one, where nothing else chooses.")]

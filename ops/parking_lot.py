@@ -12,6 +12,7 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.exceptions import ChannelLockedResource, ChannelNotFoundEntity
 
+from ops.legible import LegibleConnection
 from ops.parked_message import ParkedMessage
 from shared.runtime import topology
 from shared.runtime.messaging import RabbitMessenger, TransportError, Unreachable
@@ -53,7 +54,7 @@ class ParkingLot:
             try:
                 async with asyncio.timeout(_CONNECTS_WITHIN):
                     await messenger.open(url)
-                    connection = await aio_pika.connect(url)
+                    connection = await aio_pika.connect(url, connection_class=LegibleConnection)
                     channel = await connection.channel()
                     await channel.declare_queue(topology.PARKED_TURN, exclusive=True, auto_delete=True)
             except ChannelLockedResource:

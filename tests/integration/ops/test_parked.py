@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
@@ -47,6 +48,15 @@ async def park(broker: Broker, message: Message, reason: str = "fault", queue: s
 async def park_body(broker: Broker, body: bytes, **headers: Any) -> None:
     told = {"x-parked-reason": "malformed", "x-parked-queue": QUEUE, "x-parked-detail": "body"}
     await broker.put(PARKED, QUEUE, body, headers=told | headers)
+
+
+class NoText(str):
+    """A word that goes over the wire as what no UTF-8 is."""
+
+    __slots__ = ()
+
+    def encode(self, *_: str) -> bytes:
+        return b"\xff" * len(self)
 
 
 @pytest.fixture
@@ -214,6 +224,45 @@ async def test_what_cannot_be_given_back_stays(broker: Broker, wardgate: Command
 
     assert (status, kept["became"]) == (AMISS, "stay")
     assert await broker.count(PARKED) == 1
+
+
+UNDECODABLE: list[dict[str, Any]] = [
+    # Dates past the year 9999, a little and so far that no clock knows them; and a name that is no text.
+    {"headers": {"x": time.struct_time((9999, 12, 31, 10**12, 0, 0, 0, 0, 0))}},
+    {"headers": {"x": time.struct_time((9999, 12, 31, 10**15, 0, 0, 0, 0, 0))}},
+    {"headers": {NoText("name"): 1}},
+]
+
+
+async def test_what_the_client_cannot_decode_hides_nothing_and_can_be_thrown_away(
+    broker: Broker, wardgate: Command
+) -> None:
+    first, last = question(), question()
+    await park(broker, first)
+    for envelope in UNDECODABLE:
+        await broker.put(PARKED, QUEUE, question(CANARY).model_dump_json().encode(), **envelope)
+    await park(broker, last)
+
+    _, listed, said = await wardgate("list")
+    replayed, kept, _ = await wardgate("replay", "--reason", "undecodable")
+    discarded, thrown_away, _ = await wardgate("discard", "--reason", "undecodable")
+
+    assert [one["id"] for one in (listed[0], listed[-1])] == [str(first.id), str(last.id)]
+    assert [one["reason"] for one in listed] == ["fault", *["undecodable"] * len(UNDECODABLE), "fault"]
+    assert CANARY not in said
+    assert (replayed, {one["became"] for one in kept}) == (AMISS, {"stay"})
+    assert (discarded, len(thrown_away)) == (0, len(UNDECODABLE))
+    assert await broker.count(PARKED) == 2
+
+
+async def test_a_message_under_a_key_that_is_no_text_is_like_any_other(broker: Broker, wardgate: Command) -> None:
+    message = question()
+    letter = parked(Letter.of(message, Envelope(FLOW)), QUEUE, "fault", "ZeroDivisionError", now())
+    await broker.put(PARKED, NoText(QUEUE), letter.body, "auth", headers=letter.headers)
+
+    _, [listed], _ = await wardgate("list")
+
+    assert (listed["id"], listed["queue"], listed["reason"]) == (str(message.id), QUEUE, "fault")
 
 
 async def test_what_the_broker_itself_has_parked_finds_its_way_back(broker: Broker, wardgate: Command) -> None:
