@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -25,6 +25,8 @@ app = typer.Typer(
     help="Messages that nobody could see to. Exit status 0: done; 1: no message fits, or one had to stay; "
     "3: they could not be looked at.",
 )
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Of the messages; `parked list` shows them.")]
 Reason = Annotated[
@@ -116,13 +118,16 @@ def told(message: ParkedMessage, *, whole: bool = False) -> dict[str, Any]:
 
 
 async def decided(running: Running, choice: Choice, fate: Fate) -> list[tuple[ParkedMessage, Fate]]:
-    """Do this with the messages that are meant, and tell what became of each. Raises `Unreachable`, `Occupied`."""
+    """Do this with the messages that are meant, and tell what became of each, the one parked first at the head.
+
+    Those that do not say when they were parked come last. Raises `Unreachable`, `Occupied`.
+    """
     found = []
     async with ParkingLot.at(running.rabbitmq_url, running.broker_users) as lot:
         async for message, became in lot.each(lambda message: fate if choice.fits(message) else Fate.STAY):
             if choice.fits(message):
                 found.append((message, became))
-    return found
+    return sorted(found, key=lambda each: each[0].parked_at or _NEVER)
 
 
 def _chosen(ids: list[str] | None, reason: str | None, queue: str | None, *, everything: bool) -> Choice:

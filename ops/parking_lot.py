@@ -68,8 +68,9 @@ class ParkingLot:
             await messenger.close()
 
     async def each(self, fate: Callable[[ParkedMessage], Fate]) -> AsyncIterator[tuple[ParkedMessage, Fate]]:
-        """Every message that is parked now, the oldest first, and what became of it.
+        """Every message that is parked now, in the order in which the broker hands them out, and what became of it.
 
+        That is the order of their coming until somebody looks at them: what comes back from him has no order.
         One that is given back is taken out only when its queue has it: where this process dies between the two it is
         there twice, with one id. One whose queue is gone stays. Raises `Unreachable`.
         """

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -39,8 +40,10 @@ def question(username: str = "ada") -> VerifyPassword:
     return VerifyPassword(flow_id=FlowId(str(uuid4())), username=username, password=CANARY)
 
 
-async def park(broker: Broker, message: Message, reason: str = "fault", queue: str = QUEUE) -> None:
-    letter = parked(Letter.of(message, Envelope(FLOW)), queue, reason, "ZeroDivisionError", now())
+async def park(
+    broker: Broker, message: Message, reason: str = "fault", queue: str = QUEUE, at: datetime | None = None
+) -> None:
+    letter = parked(Letter.of(message, Envelope(FLOW)), queue, reason, "ZeroDivisionError", at or now())
     user = queue.partition(".")[0]
     await broker.put(PARKED, queue, letter.body, user, headers=letter.headers, correlation_id=FLOW)
 
@@ -93,6 +96,18 @@ async def test_what_is_parked_is_listed_with_the_reason(broker: Broker, wardgate
         (str(second.id), QUEUE, "malformed"),
     ]
     assert CANARY not in said
+
+
+async def test_they_are_listed_in_the_order_of_their_coming_however_often_somebody_looks(
+    broker: Broker, wardgate: Command
+) -> None:
+    sent = [question() for _ in range(12)]
+    for number, message in enumerate(sent):
+        await park(broker, message, at=NOON + timedelta(seconds=number))
+
+    listed = [(await wardgate("list"))[1] for _ in range(2)]
+
+    assert [[one["id"] for one in each] for each in listed] == [[str(message.id) for message in sent]] * 2
 
 
 async def test_looking_often_moves_nothing(broker: Broker, servers: Stack) -> None:
@@ -247,8 +262,8 @@ async def test_what_the_client_cannot_decode_hides_nothing_and_can_be_thrown_awa
     replayed, kept, _ = await wardgate("replay", "--reason", "undecodable")
     discarded, thrown_away, _ = await wardgate("discard", "--reason", "undecodable")
 
-    assert [one["id"] for one in (listed[0], listed[-1])] == [str(first.id), str(last.id)]
-    assert [one["reason"] for one in listed] == ["fault", *["undecodable"] * len(UNDECODABLE), "fault"]
+    assert [one["id"] for one in listed[:2]] == [str(first.id), str(last.id)]
+    assert [one["reason"] for one in listed[2:]] == ["undecodable"] * len(UNDECODABLE)
     assert CANARY not in said
     assert (replayed, {one["became"] for one in kept}) == (AMISS, {"stay"})
     assert (discarded, len(thrown_away)) == (0, len(UNDECODABLE))
