@@ -63,7 +63,7 @@ class Enforced:
 
 
 _IS_SESSION = {"session_token_hash": {"$exists": True}}
-"""A login that is over in the good way; without it a query by user would find his flows too."""
+"""What tells a session from a flow: without it a query by user would find his logins in progress too."""
 
 _SESSION = TypeAdapter(Session)
 _ENFORCED = TypeAdapter(Enforced)
