@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
+from ops.places import place
 from ops.privileges import USERS, VHOST
 
 _SCHEMES = {
@@ -56,11 +57,6 @@ class Administrator:
     def vhost(self) -> str:
         """The virtual host that is meant."""
         return unquote(urlsplit(self.broker_url).path[1:]) or VHOST
-
-
-def place(url: str) -> str:
-    """Where that is, for people: nothing of who comes there."""
-    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def _is_whole(url: str) -> bool:

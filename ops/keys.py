@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ops.private_files import write_private
 from shared.contracts.vocabulary import Service
 from shared.crypto import keyring, sealing
 
@@ -37,11 +38,5 @@ def kept_keys(folder: Path, services: Iterable[str] = Service) -> Keys:
 def kept(file: Path, new: Callable[[], str]) -> str:
     """What this file holds; made where it is not there, and readable by its owner alone."""
     if not file.exists():
-        # Written aside and renamed: a launcher that is killed half way leaves no empty key behind, which would lock
-        # everybody out of what is encrypted.
-        aside = file.with_suffix(".new")
-        aside.unlink(missing_ok=True)
-        aside.touch(mode=0o600)
-        aside.write_text(new())
-        aside.rename(file)
+        write_private(file, new())
     return file.read_text()

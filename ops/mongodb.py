@@ -9,8 +9,9 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 from ops.children import Child
-from ops.passwords import kept_passwords, write_private
+from ops.passwords import kept_passwords
 from ops.ports import LOOPBACK, kept_port
+from ops.private_files import write_private
 from ops.privileges import ADMINISTRATOR, USERS
 from ops.servers import LocalServer
 

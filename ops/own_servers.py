@@ -9,13 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
-from ops.administrator import Administrator, place
+from ops.administrator import Administrator
 from ops.echo import printable
 from ops.exits import AMISS, NOT_ASKED
 from ops.keys import kept, kept_keys
 from ops.management import Management
 from ops.objections import Refused, Unreachable, objections
 from ops.passwords import kept_passwords
+from ops.places import place
 from ops.privileges import USERS, broker_definitions, database_users
 from ops.secret_files import tell, told
 from ops.services import secrets_of

@@ -46,7 +46,7 @@ class ParkedMessage:
     """Out of which it came, and to which it is given back."""
     topic: str
     reason: str
-    """`malformed`, `forged` or `fault`; else what the broker calls it, such as `delivery_limit`."""
+    """`malformed`, `forged` or `fault`; `undecodable` where none can be read; else the broker's: `delivery_limit`."""
     detail: str
     publisher: str | None
     """Who published it first, as far as whoever parked it can be believed: the one whose queue it came out of can."""

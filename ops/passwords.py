@@ -5,6 +5,8 @@ import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
+from ops.private_files import write_private
+
 
 def kept_passwords(file: Path, users: Iterable[str]) -> dict[str, str]:
     """The passwords in this file; those that are missing are made."""
@@ -13,12 +15,3 @@ def kept_passwords(file: Path, users: Iterable[str]) -> dict[str, str]:
     if known != kept:
         write_private(file, json.dumps(known, indent=2))
     return known
-
-
-def write_private(file: Path, text: str) -> None:
-    """Write a file that its owner alone may read, whole or not at all."""
-    aside = file.with_name(f"{file.name}.new")
-    aside.unlink(missing_ok=True)
-    aside.touch(mode=0o600)
-    aside.write_text(text)
-    aside.rename(file)

@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 
 from ops.children import Child, is_in_use
-from ops.passwords import kept_passwords, write_private
+from ops.passwords import kept_passwords
 from ops.ports import LOOPBACK, kept_port
+from ops.private_files import write_private
 from ops.privileges import ADMINISTRATOR, USERS, broker_definitions
 from ops.servers import STOPS_WITHIN, LocalServer, ServerFailed
 

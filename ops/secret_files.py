@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-PRIVATE = 0o600
+from ops.private_files import PRIVATE, write_private
 
 
 def told(environ: Mapping[str, str]) -> dict[str, str]:
@@ -16,10 +16,4 @@ def told(environ: Mapping[str, str]) -> dict[str, str]:
 def tell(folder: Path, files: Mapping[str, str], mode: int = PRIVATE) -> None:
     """Write files, called by these names in lower case, into a folder that is there."""
     for name, content in files.items():
-        file = folder / name.lower()
-        aside = file.with_name(f".{file.name}")  # whoever reads meanwhile finds the one or the other, whole
-        aside.unlink(missing_ok=True)
-        aside.touch(mode=PRIVATE)
-        aside.write_text(content)
-        aside.chmod(mode)
-        aside.rename(file)
+        write_private(folder / name.lower(), content, mode)

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from ops import programs
 from ops.mongodb import private_mongodb
+from ops.places import place
 from ops.privileges import database_users
 from ops.programs import Say
 from ops.provision import provide_broker, provide_database
@@ -84,7 +85,7 @@ class Stack:
         known = next(each for each in database_users(prefix) if each.name == user)
         parts = urlsplit(self.mongodb_url)
         options = [option for option in parts.query.split("&") if option and not _SIGNS_IN.match(option)]
-        return known.url(parts.netloc.rpartition("@")[2], self.database_passwords[user], options, parts.scheme)
+        return known.url(place(self.mongodb_url), self.database_passwords[user], options, parts.scheme)
 
     def provide(self, prefix: str = PREFIX) -> None:
         """See that all is there that services of this prefix need and may not make; not from within an event loop."""
@@ -104,7 +105,7 @@ class Stack:
 
 def _as(user: str, password: str, url: str) -> str:
     parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=f"{user}:{password}@{parts.netloc.rpartition('@')[2]}"))
+    return urlunsplit(parts._replace(netloc=f"{user}:{password}@{place(url)}"))
 
 
 @contextmanager

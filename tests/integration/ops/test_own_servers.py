@@ -19,9 +19,9 @@ from aiormq.exceptions import AMQPError, ChannelAccessRefused
 from pymongo.errors import OperationFailure
 from typer.testing import CliRunner
 
-from ops.administrator import place
 from ops.cli import app
 from ops.exits import AMISS, NOT_ASKED, WELL
+from ops.places import place
 from ops.ports import LOOPBACK, free_port
 from ops.privileges import ADMINISTRATOR, USERS, broker_definitions
 from ops.programs import rabbitmq_server

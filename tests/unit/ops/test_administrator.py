@@ -2,7 +2,8 @@
 
 import pytest
 
-from ops.administrator import Administrator, place
+from ops.administrator import Administrator
+from ops.places import place
 from ops.privileges import USERS, VHOST
 
 CANARY = "canary-5d20/e7"

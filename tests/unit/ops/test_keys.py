@@ -31,7 +31,7 @@ def test_only_the_owner_can_read_a_key(tmp_path: Path) -> None:
 
 
 def test_a_launcher_that_was_killed_while_it_made_a_key_leaves_no_half_key(tmp_path: Path) -> None:
-    (tmp_path / "auth.new").write_text("hal")
+    (tmp_path / "auth.key.new").write_text("hal")
 
     Opener("auth", [kept_keys(tmp_path, ["auth"]).private["auth"]])
 
