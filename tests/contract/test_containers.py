@@ -2,6 +2,8 @@
 
 import re
 import tomllib
+from collections import defaultdict
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -144,3 +146,19 @@ def test_an_image_has_the_versions_that_the_tests_have() -> None:
 
     assert runtime <= everything, "`make lock` writes both"
     assert wanted <= {pin.partition("==")[0] for pin in runtime}, "`make lock` writes both"
+
+
+def test_an_image_has_no_package_that_nothing_in_it_uses() -> None:
+    dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    modules: dict[str, set[str]] = defaultdict(set)
+    for module, packages in packages_distributions().items():
+        for package in packages:
+            modules[package.lower().replace("_", "-")].add(module)
+    sources = "\n".join(
+        file.read_text() for folder in ("shared", "services", "ops") for file in (ROOT / folder).rglob("*.py")
+    )
+
+    names = [re.split(r"[\[>=]", dependency)[0] for dependency in dependencies]
+    unused = [name for name in names if not any(re.search(rf"\b{module}\b", sources) for module in modules[name])]
+
+    assert unused == []
