@@ -7,7 +7,7 @@ import struct
 import weakref
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -133,6 +133,97 @@ async def test_a_client_who_is_gone_before_anybody_was_found_is_not_forgotten_no
         complaint = await complaints.get()
 
     assert str(complaint["exception"]) == "nobody can be found"
+
+
+class Clerk:
+    """A server that is asked one thing, answers when it is told what, and hangs up when it is told to."""
+
+    def __init__(self) -> None:
+        self.asked, self.hangs_up = asyncio.Event(), asyncio.Event()
+        self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        self.asked.set()
+        writer.write(await self.answer)
+        await self.hangs_up.wait()
+        writer.close()
+
+
+class Client(NamedTuple):
+    reader: asyncio.StreamReader
+    gone: asyncio.Future[None]
+    """Done when the door has let go of him."""
+
+
+@asynccontextmanager
+async def asking(clerk: Clerk, leaves_within: float = 30) -> AsyncIterator[tuple[Door, Client]]:
+    """A client who has asked the clerk something, through a door."""
+    admitted = asyncio.get_running_loop().create_future()
+
+    def admit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        admitted.set_result(asyncio.ensure_future(writer.wait_closed()))
+        door.admit(reader, writer)
+
+    async with (
+        await asyncio.start_server(clerk.serve, LOOPBACK, 0) as server,
+        await asyncio.start_server(admit, LOOPBACK, 0) as port,
+    ):
+        addresses = [server.sockets[0].getsockname()]
+        door = Door(lambda: asyncio.sleep(0, addresses), leaves_within)
+        reader, writer = await asyncio.open_connection(*port.sockets[0].getsockname())
+        writer.write(b"?")
+        await clerk.asked.wait()
+        yield door, Client(reader, await admitted)
+        clerk.hangs_up.set()
+        if not clerk.answer.done():
+            clerk.answer.set_result(b"")
+        writer.transport.abort()
+        await door.shut(0)
+
+
+async def test_a_door_that_shuts_leads_on_who_waits_for_an_answer() -> None:
+    clerk = Clerk()
+    async with asking(clerk) as (door, client):
+        shutting = asyncio.create_task(door.shut())
+        await asyncio.sleep(0)
+        clerk.answer.set_result(LARGE)
+        said = await client.reader.read()
+        await shutting
+
+    assert said == LARGE
+
+
+async def test_a_door_that_shuts_does_not_wait_for_who_has_his_answer_and_stays() -> None:
+    clerk = Clerk()
+    async with asking(clerk) as (door, client):
+        clerk.answer.set_result(b"!")
+        await client.reader.readexactly(1)
+        async with asyncio.timeout(5):
+            await door.shut()
+            said = await client.reader.read()
+
+    assert said == b""
+
+
+async def test_a_door_that_shuts_does_not_wait_for_ever() -> None:
+    async with asking(Clerk()) as (door, client):
+        await door.shut(0.05)
+        said = await client.reader.read()
+
+    assert said == b""
+
+
+@pytest.mark.parametrize("answer", [b"!", LARGE * 32], ids=["does not leave", "does not read"])
+async def test_a_client_on_whom_the_service_has_hung_up_is_not_kept(answer: bytes) -> None:
+    clerk = Clerk()
+    async with asking(clerk, leaves_within=0.05) as (_, client):
+        clerk.answer.set_result(answer)
+        clerk.hangs_up.set()
+
+        done, _ = await asyncio.wait([client.gone], timeout=5)
+
+    assert done
 
 
 def test_a_door_that_shuts_while_it_leads_somebody_does_not_complain() -> None:
