@@ -11,8 +11,13 @@ from shared.contracts.vocabulary import OPERATOR, LoginFailure, Name, Sealed, Se
 
 
 def username_key(username: str) -> str:
-    """The form in which usernames are compared: who types `ADA` means `ada` (after RFC 8265, section 3.3)."""
-    return unicodedata.normalize("NFKC", username).strip().casefold()
+    """The form in which usernames are compared: who types `ADA` means `ada` (after RFC 8265, section 3.3).
+
+    Normalised once more at the end, as that section says: folding takes some letters apart, and the capitals of the
+    same name come as another sequence of the same parts.
+    """
+    folded = unicodedata.normalize("NFKC", username).casefold()
+    return unicodedata.normalize("NFKC", folded).strip()
 
 
 def user_id_of(username: str) -> UserId:

@@ -44,7 +44,7 @@ class Sealer:
     def seal(self, plaintext: str, *, recipient: str, field: str, flow: str) -> str:
         """Seal a secret so that it opens only as this field, in this flow, at this recipient.
 
-        Text longer than 64 KiB is a ValueError and an unknown recipient a LookupError.
+        Text longer than 144 KiB is a ValueError and an unknown recipient a LookupError.
         """
         key = self._keys.get(recipient)
         if key is None:
