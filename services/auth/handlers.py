@@ -4,12 +4,13 @@ import asyncio
 from dataclasses import dataclass
 
 from services.auth.cores import Cores
-from services.auth.domain.attempts import enter, ledger_name, settle, unlock
+from services.auth.domain.attempts import admit, ledger_name, settle, unlock
 from services.auth.domain.directory import Known, Taking, accept, hash_of, in_the_clear, opened, take
-from services.auth.domain.login import check, judge
+from services.auth.domain.login import check
 from services.auth.store import Ledgers, Store
 from shared.contracts.attempts import UnlockPassword
-from shared.contracts.auth import ImportUsers, LoginFailed, LoginSucceeded, UsersImported, VerifyPassword
+from shared.contracts.auth import ImportUsers, UsersImported, VerifyPassword
+from shared.contracts.message import Event
 from shared.contracts.refusals import UnknownUser
 from shared.contracts.vocabulary import Service
 from shared.crypto.passwords import Passwords
@@ -34,7 +35,7 @@ def handlers(books: Books, opener: Opener, passwords: Passwords, cores: Cores, n
     store, ledgers = books.users, books.ledgers
 
     @router.does(VerifyPassword)
-    async def verify_password(command: VerifyPassword) -> LoginSucceeded | LoginFailed:
+    async def verify_password(command: VerifyPassword) -> Event:
         """Judge a username and a password.
 
         A hash of another cost is replaced before the answer, while the password is at hand: once for each user, and
@@ -44,12 +45,10 @@ def handlers(books: Books, opener: Opener, passwords: Passwords, cores: Cores, n
         user = await store.user_named(command.username)
         name = ledger_name(user, command.username, books.key)
         async with ledgers.turn(name):
-            ledger = await ledgers.enter(name, lambda ledger: enter(ledger, command.id, now()))
-            is_locked = ledger.is_locked
-            checked = await cores.run(check, user, password, passwords, is_locked=is_locked)
-            after, verdict = judge(user, checked, command.flow_id, now(), is_locked=is_locked)
-            await ledgers.change(name, lambda ledger: settle(ledger, command.id, user, verdict), ledger)
-        await store.keep(user, after)
+            ledger = admit(await ledgers.of(name), command.id, now())
+            checked = await cores.run(check, user, password, passwords, is_locked=ledger.is_locked)
+            (verdict,) = await ledgers.change(name, lambda latest: settle(latest, command, user, checked, now()))
+        await store.keep(user, checked.rehashed)
         return verdict
 
     @router.does(UnlockPassword)

@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 
 from pydantic import TypeAdapter
 
-from services.auth.domain.attempts import Busy, Ledger
+from services.auth.domain.attempts import Ledger
 from services.auth.domain.directory import Known, Taking
 from services.auth.domain.user import User
 from shared.contracts.auth import UserCreated, username_key
@@ -21,8 +21,6 @@ from shared.runtime.outbox import Outbox
 
 _TRIES = 100
 _DUPLICATE_KEY = 11000
-_PAUSE = 0.03
-"""Seconds until an attempt that depends on another looks again: that takes some 20 ms to judge."""
 
 _USER: TypeAdapter[User] = TypeAdapter(User)
 _LEDGER: TypeAdapter[Ledger] = TypeAdapter(Ledger)
@@ -49,16 +47,16 @@ class Store:
         document = await self._users.find_one({"username_key": username_key(username)}, {"outbox": 0})
         return None if document is None else _user(document)
 
-    async def keep(self, before: User | None, after: User | None) -> None:
+    async def keep(self, user: User | None, rehashed: str | None) -> None:
         """Store the hash that a login has renewed.
 
         Only over the hash that was verified: a password that was changed meanwhile must not come back.
         """
-        if before is None or after is None or before == after:
+        if user is None or rehashed is None:
             return
         await self._users.update_one(
-            {"_id": before.user_id, "tenant_id": before.tenant_id, "password_hash": before.password_hash},
-            {"$set": {"password_hash": after.password_hash}, "$inc": {"revision": 1}},
+            {"_id": user.user_id, "tenant_id": user.tenant_id, "password_hash": user.password_hash},
+            {"$set": {"password_hash": rehashed}, "$inc": {"revision": 1}},
         )
 
     async def change(self, user_ids: Sequence[UserId], decide: Callable[[Known], Awaitable[Taking]]) -> Taking:
@@ -117,67 +115,51 @@ class Ledgers:
 
     @asynccontextmanager
     async def turn(self, name: str) -> AsyncIterator[None]:
-        """One attempt after the other at the same username, in this process: fewer then wait for each other's writes.
+        """One attempt after the other at the same username, in this process: what one may not judge is not hashed.
 
-        This is for speed. What one instance may do while another is at it, the ledger says.
+        This is for speed. What others may do while one instance is at it, the ledger says.
         """
         async with self._turns.setdefault(name, asyncio.Lock()):
             yield
 
-    async def enter(self, name: str, decide: Callable[[Ledger], Ledger]) -> Ledger:
-        """Write what `decide` makes of a ledger; where that depends on an attempt under way, wait for it.
-
-        Raises `Conflict` where that does not end.
-        """
-        for _ in range(_TRIES):
-            before = await self._ledger(name)
-            try:
-                after = decide(before)
-            except Busy:
-                await asyncio.sleep(_PAUSE)
-                continue
-            if (noted := await self._noted(name, before, after)) is not None:
-                return noted
-        raise Conflict
+    async def of(self, name: str) -> Ledger:
+        """The ledger of a username as it is now."""
+        document = await self._ledgers.find_one({"_id": name}, {"outbox": 0})
+        return Ledger() if document is None else _LEDGER.validate_python(document)
 
     async def change(
-        self, name: str, decide: Callable[[Ledger], tuple[Ledger, tuple[Event, ...]]], known: Ledger | None = None
-    ) -> None:
-        """Write what `decide` makes of a ledger, tried first on the one that is `known`; where others wrote, anew.
+        self, name: str, decide: Callable[[Ledger], tuple[Ledger, tuple[Event, ...]]]
+    ) -> tuple[Event, ...]:
+        """Write what `decide` makes of a ledger, and return what is only told; where others wrote meanwhile, anew.
 
-        What is told of it waits for the relay: nobody's answer takes longer because of it. Raises `Conflict`.
+        What is told of the ledger waits for the relay: nobody's answer takes longer because of it. Raises what
+        `decide` raises, and `Conflict`.
         """
         for _ in range(_TRIES):
-            before = await self._ledger(name) if known is None else known
+            before = await self.of(name)
             after, events = decide(before)
-            if await self._noted(name, before, after, events) is not None:
-                return
-            known = None
+            only_told = tuple(event for event in events if not event.kept)
+            is_changed = after != before or only_told != events
+            if not is_changed or await self._noted(name, before, after, events):
+                return only_told
         raise Conflict
 
     async def tell(self, name: str) -> None:
         """Tell at once what waits to be told of this ledger, for somebody who waits for it. Raises `Unreachable`."""
         await self._outbox.deliver(name)
 
-    async def _ledger(self, name: str) -> Ledger:
-        document = await self._ledgers.find_one({"_id": name}, {"outbox": 0})
-        return Ledger() if document is None else _LEDGER.validate_python(document)
-
-    async def _noted(self, name: str, before: Ledger, after: Ledger, events: Sequence[Event] = ()) -> Ledger | None:
-        """The ledger as it is written, over the revision that was read; nothing where somebody was faster."""
-        if after == before and not events:
-            return after
-        after = replace(after, revision=before.revision + 1)
-        fields = {**asdict(after), "expires_at": after.expires_at(self._clock())}
+    async def _noted(self, name: str, before: Ledger, after: Ledger, events: Sequence[Event]) -> bool:
+        """Write over the revision that was read; whether nobody was faster."""
+        fields = asdict(replace(after, revision=before.revision + 1))
         try:
             result = await self._ledgers.update_one(
                 {"_id": name, "revision": before.revision},
-                {"$set": fields, **self._outbox.entries(*events)},
+                {"$set": {**fields, "expires_at": after.expires_at(self._clock())}, **self._outbox.entries(*events)},
                 upsert=before.revision == 0,
             )
         except DuplicateKeyError:
-            return None
-        return after if result.matched_count or result.upserted_id else None
+            return False
+        return bool(result.matched_count or result.upserted_id)
 
 
 def _user(document: Document) -> User:

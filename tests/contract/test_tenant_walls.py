@@ -29,7 +29,7 @@ WITHOUT_A_TENANT = {
     "audit.store.latest": "an operator may ask for all accounts",
     "audit.store.since": "the same",
     "auth.store.user_named": "who stands at the door has not said whose user he is",
-    "auth.store._ledger": "the same, and a ledger is of a username, be there a user of it or not",
+    "auth.store.of": "the same, and a ledger is of a username, be there a user of it or not",
     "auth.store._noted": "the same",
     "auth.store._known": "an import must find out that a username belongs to another tenant",
     "gateway.failures.acquire_entry": "an address guesses at users of whatever tenant",

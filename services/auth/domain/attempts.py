@@ -1,8 +1,8 @@
-"""The ledger of attempts at one username: an attempt is entered before its password is judged, and settled after.
+"""The ledger of failures at one username: asked before a password is hashed, and again when something is told of it.
 
-Judging takes some 20 ms, and others may begin meanwhile. What is under way counts as if it had failed, so two hundred
-guesses at once are five. A username that nobody has gets a ledger like any other: what must wait does not tell who
-exists.
+Hashing takes some 20 ms, and others may fail meanwhile. A password that was hashed and may not be judged any more is
+not judged, right or wrong: so two hundred guesses at once are five. A username that nobody has gets a ledger like any
+other: what must wait does not tell who exists.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from services.auth.domain.login import Check, judge
 from services.auth.domain.user import User
 from shared.contracts.attempts import (
     LOCKED_AFTER,
@@ -23,24 +24,18 @@ from shared.contracts.attempts import (
     UserUnlocked,
     free_again,
 )
-from shared.contracts.auth import LoginFailed, LoginSucceeded, username_key
+from shared.contracts.auth import LoginSucceeded, VerifyPassword, username_key
 from shared.contracts.message import Event, MessageId
 from shared.contracts.refusals import TooManyAttempts
 from shared.contracts.vocabulary import FlowId
 
 REMEMBERED = timedelta(days=30)
 """After so long without a failure the failures are forgotten; a lock is not."""
-UNDER_WAY = timedelta(seconds=60)
-"""An attempt that was not settled by then has failed: its process died, and nobody waits for its answer any more."""
-
-
-class Busy(Exception):  # noqa: N818 - says what is the matter
-    """Whether this attempt may be made depends on one that is under way."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """A password that was typed: which command brought it, and when it was entered or found wrong."""
+    """A password that was typed: which command brought it, and when it was found wrong."""
 
     id: MessageId
     at: datetime
@@ -48,43 +43,34 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The failures since the last success, and what is under way."""
+    """The failures since the last success."""
 
     in_a_row: int = 0
     latest: tuple[Attempt, ...] = ()
     """Failures, the newest last, as many as the rule of the day looks at."""
-    under_way: tuple[Attempt, ...] = ()
     is_locked: bool = False
     """Whether no password is right any more, until an administrator says otherwise."""
     revision: int = 0
 
+    @property
+    def free_again(self) -> datetime | None:
+        """When the next attempt may be judged; nothing where it may be at any time."""
+        return free_again(self.in_a_row, [one.at for one in self.latest])
+
     def holds(self, attempt: MessageId) -> bool:
-        """Whether this attempt is known: it was delivered before."""
-        return any(one.id == attempt for one in (*self.latest, *self.under_way))
+        """Whether this attempt was counted: it was delivered before."""
+        return any(one.id == attempt for one in self.latest)
 
-    def free_again(self, *, if_all_fail: bool) -> datetime | None:
-        """When the next attempt may be judged, with or without counting what is under way."""
-        assumed = self.under_way if if_all_fail else ()
-        return free_again(self.in_a_row + len(assumed), [one.at for one in (*self.latest, *assumed)])
-
-    def failed(self, *attempts: Attempt) -> "Ledger":
-        """The ledger with these failures more."""
-        failed = {one.id for one in attempts}
-        in_order = sorted((*self.latest, *attempts), key=lambda one: one.at)
-        return replace(
-            self,
-            in_a_row=self.in_a_row + len(attempts),
-            latest=tuple(in_order[-MOST_IN_A_DAY:]),
-            under_way=tuple(one for one in self.under_way if one.id not in failed),
-        )
+    def failed(self, attempt: Attempt) -> "Ledger":
+        """The ledger with this failure more."""
+        latest = sorted((*self.latest, attempt), key=lambda one: one.at)
+        return replace(self, in_a_row=self.in_a_row + 1, latest=tuple(latest[-MOST_IN_A_DAY:]))
 
     def at(self, now: datetime) -> "Ledger":
-        """The ledger as it stands by now: what is old is forgotten, and what was given up has failed."""
-        given_up = [one for one in self.under_way if now >= one.at + UNDER_WAY]
-        ledger = self.failed(*given_up)
-        if ledger.latest and now >= ledger.latest[-1].at + REMEMBERED:
-            return replace(ledger, in_a_row=0, latest=())
-        return ledger
+        """The ledger as it stands by now: what is old is forgotten."""
+        if self.latest and now >= self.latest[-1].at + REMEMBERED:
+            return replace(self, in_a_row=0, latest=())
+        return self
 
     def expires_at(self, now: datetime) -> datetime | None:
         """From when on nobody misses it, if it is written now and not again."""
@@ -106,39 +92,38 @@ def ledger_key(secret: str) -> bytes:
     return hmac.digest(secret.encode(), b"wardgate: the names of ledgers", hashlib.sha256)
 
 
-def enter(ledger: Ledger, attempt: MessageId, now: datetime) -> Ledger:
-    """Enter an attempt before it is judged; one that is delivered again is entered already.
+def admit(ledger: Ledger, attempt: MessageId, now: datetime) -> Ledger:
+    """The ledger by which an attempt is judged now.
 
-    Raises `TooManyAttempts` while a wait is on, `Busy` where one would be if what is under way fails.
+    One that was counted and is delivered again gets its answer. Raises `TooManyAttempts` while a wait is on.
     """
     ledger = ledger.at(now)
-    if ledger.holds(attempt):
-        return ledger
-    until = ledger.free_again(if_all_fail=False)
+    until = None if ledger.holds(attempt) else ledger.free_again
     if until is not None and until > now:
         raise TooManyAttempts(math.ceil((until - now) / timedelta(seconds=1)))
-    until = ledger.free_again(if_all_fail=True)
-    if until is not None and until > now:
-        raise Busy
-    return replace(ledger, under_way=(*ledger.under_way, Attempt(attempt, now)))
+    return ledger
 
 
 def settle(
-    ledger: Ledger, attempt: MessageId, user: User | None, verdict: LoginSucceeded | LoginFailed
+    ledger: Ledger, command: VerifyPassword, user: User | None, checked: Check, now: datetime
 ) -> tuple[Ledger, tuple[Event, ...]]:
-    """Say what came of an attempt: a success forgets the failures, a failure counts once."""
-    now = verdict.occurred_at
+    """Judge a password that was hashed, if it may be judged by now: a success forgets the failures, a failure counts.
+
+    Raises `TooManyAttempts` where others have failed meanwhile, and nobody hears what came of it.
+    """
+    ledger = admit(ledger, command.id, now)
+    verdict = judge(user, checked, command.flow_id, now, is_locked=ledger.is_locked)
     if isinstance(verdict, LoginSucceeded):
-        others = tuple(one for one in ledger.under_way if one.id != attempt)
-        return Ledger(under_way=others, revision=ledger.revision), ()
-    if any(one.id == attempt for one in ledger.latest):
-        return ledger, ()
-    ledger = ledger.failed(Attempt(attempt, now))
+        return Ledger(revision=ledger.revision), (verdict,)
+    if ledger.holds(command.id):
+        return ledger, (verdict,)
+    ledger = ledger.failed(Attempt(command.id, now))
     told = {"occurred_at": now, "flow_id": verdict.flow_id, "proof": Proof.PASSWORD, "in_a_row": ledger.in_a_row}
     whose = {"tenant_id": verdict.tenant_id, "user_id": verdict.user_id}
+    events = (verdict, *_throttled(ledger, told | whose))
     if user is not None and not ledger.is_locked and ledger.in_a_row >= LOCKED_AFTER:
-        return replace(ledger, is_locked=True), (UserLocked(**told, **whose), *_throttled(ledger, told | whose))
-    return ledger, tuple(_throttled(ledger, told | whose))
+        return replace(ledger, is_locked=True), (*events, UserLocked(**told, **whose))
+    return ledger, events
 
 
 def unlock(ledger: Ledger, user: User, flow_id: FlowId, now: datetime) -> tuple[Ledger, tuple[Event, ...]]:
@@ -150,5 +135,5 @@ def unlock(ledger: Ledger, user: User, flow_id: FlowId, now: datetime) -> tuple[
 
 
 def _throttled(ledger: Ledger, told: dict[str, Any]) -> Sequence[AttemptsThrottled]:
-    until = ledger.free_again(if_all_fail=False)
+    until = ledger.free_again
     return () if until is None or until <= told["occurred_at"] else (AttemptsThrottled(**told, until=until),)

@@ -1,6 +1,6 @@
 """Whether a password opens the door."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from services.auth.domain.user import User
@@ -33,17 +33,17 @@ def check(user: User | None, password: str, passwords: Passwords, *, is_locked: 
 
 def judge(
     user: User | None, checked: Check, flow_id: FlowId, now: datetime, *, is_locked: bool = False
-) -> tuple[User | None, LoginSucceeded | LoginFailed]:
-    """Say whether the login succeeds, and the user as he is after it: with a hash of today's cost."""
+) -> LoginSucceeded | LoginFailed:
+    """Say whether the login succeeds."""
     if user is None:
-        return user, LoginFailed(occurred_at=now, flow_id=flow_id, reason=LoginFailure.UNKNOWN_USER)
+        return LoginFailed(occurred_at=now, flow_id=flow_id, reason=LoginFailure.UNKNOWN_USER)
     if user.disabled or is_locked or not checked.matches:
         reason = LoginFailure.LOCKED if is_locked else LoginFailure.WRONG_PASSWORD
         reason = LoginFailure.DISABLED if user.disabled else reason
-        return user, LoginFailed(
+        return LoginFailed(
             occurred_at=now, flow_id=flow_id, tenant_id=user.tenant_id, user_id=user.user_id, reason=reason
         )
-    succeeded = LoginSucceeded(
+    return LoginSucceeded(
         occurred_at=now,
         flow_id=flow_id,
         tenant_id=user.tenant_id,
@@ -51,4 +51,3 @@ def judge(
         username=user.username,
         display_name=user.display_name,
     )
-    return replace(user, password_hash=checked.rehashed or user.password_hash), succeeded
