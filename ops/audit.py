@@ -16,9 +16,11 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from ops import secret_files
 from ops.echo import printable
+from ops.exits import AMISS, NOT_ASKED
 from ops.running import NotRunning, find
-from ops.stack import ROOT
+from ops.stack import PREFIX, ROOT
 from services.audit.domain.examination import Chain, examined
 from services.audit.domain.record import Head, Record
 from services.audit.store import Store
@@ -26,9 +28,6 @@ from shared.contracts.auth import user_id_of
 from shared.contracts.vocabulary import Service, TenantId, UserId
 from shared.runtime.clock import now
 from shared.runtime.mongo import Mongo, PyMongoError
-
-DAMAGED, NOT_EXAMINED = 1, 3
-"""Exit statuses of `verify`; 2 is that of a wrong command line."""
 
 _OVERLAP = timedelta(seconds=10)
 """A batch is seen when it is committed, which may be later than another that was begun after it."""
@@ -52,10 +51,10 @@ def verify(
         chains = asyncio.run(_examined(kept))
     except (NotRunning, PyMongoError, OSError, ValueError) as reason:
         typer.echo(f"The audit trail could not be examined: {reason}", err=True)
-        raise typer.Exit(NOT_EXAMINED) from None
+        raise typer.Exit(NOT_ASKED) from None
     typer.echo(json.dumps(told(chains), indent=2)) if as_json else _show(chains)
     if any(chain.damages for chain in chains):
-        raise typer.Exit(DAMAGED)
+        raise typer.Exit(AMISS)
 
 
 @app.command()
@@ -91,10 +90,14 @@ def with_store(work: Callable[[Store], Awaitable[None]]) -> None:
 
 @asynccontextmanager
 async def trail(environ: Mapping[str, str] = os.environ) -> AsyncIterator[Store]:
-    """The trail of the database of the environment, else of the system that runs in this checkout."""
-    mongo = Mongo(environ.get("MONGODB_URL") or find(ROOT / ".wardgate", environ).mongodb_url)
+    """The trail of the database that the environment names, or files do, else of the system that runs here."""
+    environ = secret_files.told(environ)
+    url, prefix = environ.get("MONGODB_URL", ""), environ.get("MONGODB_PREFIX", PREFIX)
+    if not url:
+        running = find(ROOT / ".wardgate", environ)
+        url, prefix = running.mongodb_url, running.mongodb_prefix
+    mongo = Mongo(url)
     try:
-        prefix = environ.get("MONGODB_PREFIX", "wardgate_")
         yield Store(mongo.database(f"{prefix}{Service.AUDIT}"))
     finally:
         await mongo.close()

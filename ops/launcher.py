@@ -86,6 +86,7 @@ class Launch:
             mongodb_url=operator.mongodb_url,
             public_keys=keys.public,
             broker_users=operator.broker_users,
+            mongodb_prefix=prefix,
         )
         self._terminal = terminal
         self._port = port

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from ops.secret_files import told
+from ops.stack import PREFIX
 from shared.runtime.origin import BrokerUsers
 
 
@@ -30,6 +31,8 @@ class Running:
     mongodb_url: str
     public_keys: dict[str, str]
     broker_users: BrokerUsers = BrokerUsers.OWN
+    mongodb_prefix: str = PREFIX
+    """What the names of its databases begin with."""
 
     def __post_init__(self) -> None:
         """Take the word of a file or of the environment for what it means. Raises `ValueError`."""
@@ -73,6 +76,7 @@ def find(state: Path, environ: Mapping[str, str] = os.environ) -> Running:
             mongodb_url=environ.get("MONGODB_URL", ""),
             public_keys=json.loads(environ["SEALING_PUBLIC_KEYS"]),
             broker_users=BrokerUsers(environ.get("BROKER_USERS", BrokerUsers.OWN)),
+            mongodb_prefix=environ.get("MONGODB_PREFIX", PREFIX),
         )
     running = _read(state)
     if running is None or not _is_held(state):  # a launcher that was killed leaves its note behind

@@ -14,7 +14,9 @@ from uuid import uuid4
 import pytest
 from typer.testing import CliRunner
 
-from ops.audit import DAMAGED, NOT_EXAMINED, app, examine, following
+from ops.audit import app, examine, following
+from ops.exits import AMISS, NOT_ASKED
+from ops.secret_files import tell
 from ops.stack import ROOT, Stack
 from services.audit.handlers import handlers
 from services.audit.store import Store
@@ -184,6 +186,18 @@ def test_verify_says_that_the_trail_is_whole() -> None:
     assert "whole" in result.stdout
 
 
+@pytest.mark.usefixtures("written")
+def test_the_trail_is_found_by_what_the_operator_is_told_in_files(
+    servers: Stack, database_prefix: str, tmp_path: Path
+) -> None:
+    tell(tmp_path, {"MONGODB_URL": servers.mongodb_url, "MONGODB_PREFIX": database_prefix})
+    told = {"SECRETS_DIR": str(tmp_path), "MONGODB_URL": None, "MONGODB_PREFIX": None}
+
+    result = CliRunner().invoke(app, ["verify", "--json"], env=told)
+
+    assert json.loads(result.stdout)["records"] == 2
+
+
 def test_verify_says_which_record_is_damaged(
     servers: Stack, database_prefix: str, written: list[LoginSucceeded]
 ) -> None:
@@ -192,7 +206,7 @@ def test_verify_says_which_record_is_damaged(
     result = CliRunner().invoke(app, ["verify"])
     for_programs = json.loads(CliRunner().invoke(app, ["verify", "--json"]).stdout)
 
-    assert result.exit_code == DAMAGED
+    assert result.exit_code == AMISS
     assert f"-: changed: record 2 is not as it was written (event {written[1].id})" in result.stdout
     assert not for_programs["whole"]
     assert [damage["record"] for damage in for_programs["damages"]] == [str(written[1].id)]
@@ -208,7 +222,7 @@ def test_what_verify_said_is_what_it_is_held_against_later(tmp_path: Path) -> No
     shorter = CliRunner().invoke(app, ["verify", "--heads", str(kept)])
 
     assert same.exit_code == 0
-    assert shorter.exit_code == DAMAGED
+    assert shorter.exit_code == AMISS
     assert "record 3 is missing" in shorter.stdout
 
 
@@ -220,7 +234,7 @@ def test_what_cannot_be_examined_is_not_called_damaged(tmp_path: Path, text: str
 
     result = CliRunner().invoke(app, ["verify", "--heads", str(kept)])
 
-    assert result.exit_code == NOT_EXAMINED
+    assert result.exit_code == NOT_ASKED
     assert "could not be examined" in result.stderr
 
 

@@ -35,11 +35,16 @@ def test_the_note_of_a_launcher_that_was_killed_is_not_believed(tmp_path: Path) 
 
 
 def test_the_environment_names_a_system_elsewhere(tmp_path: Path) -> None:
-    environ = {"RABBITMQ_URL": "amqp://elsewhere", "SEALING_PUBLIC_KEYS": json.dumps({"auth": "key"})}
+    environ = {
+        "RABBITMQ_URL": "amqp://elsewhere",
+        "SEALING_PUBLIC_KEYS": json.dumps({"auth": "key"}),
+        "MONGODB_PREFIX": "elsewhere_",
+    }
 
     found = find(tmp_path, environ)
 
     assert (found.rabbitmq_url, found.public_keys) == ("amqp://elsewhere", {"auth": "key"})
+    assert found.mongodb_prefix == "elsewhere_"
 
 
 def test_a_second_launcher_is_told_where_the_first_one_is(tmp_path: Path) -> None:
