@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
+from ops.private_files import write_private
 from ops.secret_files import told
 from ops.stack import PREFIX
 from shared.runtime.origin import BrokerUsers
@@ -57,9 +58,7 @@ def only_one(state: Path) -> Iterator[None]:
 def announced(state: Path, running: Running) -> Iterator[None]:
     """Tell the other commands, until the block ends."""
     file = state / "run.json"
-    file.unlink(missing_ok=True)
-    file.touch(mode=0o600)
-    file.write_text(json.dumps(asdict(running)))
+    write_private(file, json.dumps(asdict(running)))
     try:
         yield
     finally:
