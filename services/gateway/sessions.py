@@ -103,8 +103,7 @@ class Sessions:
 
         Raises `PyMongoError`; the flow goes on then, and the same code is accepted again in it.
         """
-        # The tenant is in it already: said once more, where one looks whether every query says it.
-        judged = {**as_judged(flow), "tenant_id": flow.tenant_id, "expires_at": {"$gt": self._clock()}}
+        judged = {**as_judged(flow), "expires_at": {"$gt": self._clock()}}
         async with self._undone_if_unknown(session, flow_document(flow)):
             granted = await self._logins.replace_one(judged, _document(session))
         return bool(granted.matched_count)

@@ -4,8 +4,9 @@ That the walls hold when the services run is tested in tests/integration/test_te
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import pytest
 
@@ -66,28 +67,53 @@ class Query:
 
     @property
     def carries_the_tenant(self) -> bool:
-        return bool(self.call.args) and "tenant_id" in self._keys(self.call.args[0], self.function)
+        return bool(self.call.args) and "tenant_id" in _keys(self.call.args[0], self.function, self.module)
 
-    def _keys(self, expression: ast.expr, function: Function) -> set[str]:
-        """The keys that a filter has for certain, followed through local names and functions of the same module."""
-        match expression:
-            case ast.Dict(keys, values):
-                own = {key.value for key in keys if isinstance(key, ast.Constant) and isinstance(key.value, str)}
-                spread = [value for key, value in zip(keys, values, strict=True) if key is None]
-                return own.union(*(self._keys(value, function) for value in spread))
-            case ast.Name(name):
-                return set[str]().union(*(self._keys(value, function) for value in _assigned(name, function)))
-            case ast.Tuple([first, *_]):
-                return self._keys(first, function)
-            case ast.Starred(value):
-                return self._keys(value, function)
-            case ast.Call(func):
-                made = [each for each in _functions(self.module) if each.name == _named(func)]
-                returned = [
-                    (each, node.value) for each in made for node in ast.walk(each) if isinstance(node, ast.Return)
-                ]
-                return set[str]().union(*(self._keys(value, each) for each, value in returned if value is not None))
-        return set()
+
+def _keys(expression: ast.expr, function: Function, module: ast.Module) -> set[str]:
+    """The keys that a filter has for certain, followed through local names and functions, other rooms included.
+
+    A name that is given several values, or a function that returns several, has what all of them have.
+    """
+    match expression:
+        case ast.Dict(keys, values):
+            own = {key.value for key in keys if isinstance(key, ast.Constant) and isinstance(key.value, str)}
+            spread = [value for key, value in zip(keys, values, strict=True) if key is None]
+            return own.union(*(_keys(value, function, module) for value in spread))
+        case ast.Name(name):
+            return _in_all(_keys(value, function, module) for value in _assigned(name, function))
+        case ast.Tuple([first, *_]):
+            return _keys(first, function, module)
+        case ast.Starred(value):
+            return _keys(value, function, module)
+        case ast.Call(func):
+            return _in_all(
+                _keys(node.value, made, where)
+                for made, where in _called(_named(func), module)
+                for node in ast.walk(made)
+                if isinstance(node, ast.Return) and node.value is not None
+            )
+    return set()
+
+
+def _in_all(found: Iterable[set[str]]) -> set[str]:
+    every = list(found)
+    return set.intersection(*every) if every else set()
+
+
+def _called(name: str, module: ast.Module) -> Iterator[tuple[Function, ast.Module]]:
+    """The functions of this name in a module, or in the one of ours that it has it from, each with its module."""
+    for node in module.body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("services."):
+            for alias in node.names:
+                if name == (alias.asname or alias.name):
+                    yield from _called(alias.name, _parsed((node.module or "").replace(".", "/")))
+    yield from ((each, module) for each in _functions(module) if each.name == name)
+
+
+@cache
+def _parsed(module: str) -> ast.Module:
+    return ast.parse((ROOT / f"{module}.py").read_text())
 
 
 def queries_of(source: str, name: str) -> Iterator[Query]:
@@ -145,6 +171,13 @@ def test_no_exception_is_left_over_from_a_query_that_is_no_more() -> None:
         ),
         ('def f(self): UpdateOne(*self.g())\ndef g(self): return {"_id": 1}, {"tenant_id": 1}', False),
         ("def f(self): self._users.find(made_elsewhere())", False),
+        ("from services.gateway.flows import as_judged as a\ndef f(self, flow): self._users.find(a(flow))", True),
+        ("from services.gateway.flows import document\ndef f(self, flow): self._users.find(document(flow))", False),
+        ('def f(self):\n where = {"tenant_id": 2}\n if a:\n  where = {}\n self._users.find(where)', False),
+        (
+            'def f(self): self._u.find(g())\ndef g():\n if a:\n  return {}\n return {"tenant_id": 1}',
+            False,
+        ),
     ],
 )
 def test_the_check_itself_sees_a_query_without_a_tenant(source: str, *, carries: bool) -> None:
