@@ -1,4 +1,7 @@
-"""Problems: everything that can go wrong, as browsers are told it (RFC 9457). No other room knows HTTP statuses."""
+"""Problems: everything that can go wrong, as browsers are told it (RFC 9457). No other room says which status one has.
+
+But for what a connection refuses before any application is asked: `shared.runtime.connections`.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -67,7 +67,7 @@ class Event(Message):
 
 
 class InFlow(BaseModel):
-    """A message of one login, whoever the user turns out to be."""
+    """A message of one conversation, whoever the user turns out to be."""
 
     flow_id: FlowId
 

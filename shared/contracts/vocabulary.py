@@ -9,7 +9,8 @@ TenantId = NewType("TenantId", str)
 UserId = NewType("UserId", str)
 AuthenticatorId = NewType("AuthenticatorId", str)
 FlowId = NewType("FlowId", str)
-"""One login in progress. It is the AMQP correlation id of every message of that login, and no secret."""
+"""One login in progress, or one request of somebody who is signed in already. It is the AMQP correlation id of every
+message of that conversation, and no secret."""
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256, strip_whitespace=True)]
 """What a person calls a tenant, a user or himself."""

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from shared.crypto.encoding import from_base64url, joined, to_base64url
 
-LONGEST_PLAINTEXT = 144 * 1024  # bytes: the QR code of the longest names takes 110 KiB as SVG
+LONGEST_PLAINTEXT = 144 * 1024  # bytes: the QR code of the longest names takes 131 KiB as SVG
 LONGEST_SEALED = 200 * 1024  # characters: the longest plaintext in base64, with some room
 PADDED_TO = 64  # bytes
 
@@ -44,7 +44,7 @@ class Sealer:
     def seal(self, plaintext: str, *, recipient: str, field: str, flow: str) -> str:
         """Seal a secret so that it opens only as this field, in this flow, at this recipient.
 
-        Text longer than 144 KiB is a ValueError and an unknown recipient a LookupError.
+        Text longer than `LONGEST_PLAINTEXT` is a ValueError and an unknown recipient a LookupError.
         """
         key = self._keys.get(recipient)
         if key is None:
