@@ -34,7 +34,7 @@ def attempt(owner: Owner, proof: Proof, occasion: Occasion, judge: Callable[[Own
     after, events = judge(owner)
     if any(isinstance(event, OtpVerified | EnrollmentConfirmed | AuthenticatorAdded) for event in events):
         cleared = replace(after, attempts=after.attempts.noted(proof, Ledger()))
-        return _reopened(cleared, proof, occasion, events)
+        return _reopened(cleared, occasion, events)
     if any(isinstance(event, OtpRejected | EnrollmentRejected) and event.reason in _GUESSES for event in events):
         return _counted(after, proof, occasion, events)
     return after, events
@@ -72,7 +72,8 @@ def _counted(owner: Owner, proof: Proof, occasion: Occasion, events: tuple[Event
     return counted, events
 
 
-def _reopened(owner: Owner, proof: Proof, occasion: Occasion, events: tuple[Event, ...]) -> Decision:
-    if proof is not Proof.RECOVERY_CODE or not owner.attempts.totp.is_locked:
+def _reopened(owner: Owner, occasion: Occasion, events: tuple[Event, ...]) -> Decision:
+    """After a success: what is still locked then are the codes of the app, and a recovery code is what was right."""
+    if not owner.attempts.totp.is_locked:
         return owner, events
     return replace(owner, attempts=Attempts()), (*events, CodesUnlocked(**occasion.of(owner)))
