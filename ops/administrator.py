@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
-from ops.places import place
+from ops.places import SCHEMES, check_url
 from ops.privileges import USERS, VHOST
 
 _SCHEMES = {
-    "RABBITMQ_ADMIN_URL": ("amqp://", "amqps://"),
+    "RABBITMQ_ADMIN_URL": SCHEMES["RABBITMQ"],
     "RABBITMQ_MANAGEMENT_URL": ("http://", "https://"),
-    "MONGODB_ADMIN_URL": ("mongodb://", "mongodb+srv://"),
+    "MONGODB_ADMIN_URL": SCHEMES["MONGODB"],
 }
 
 
@@ -32,10 +32,7 @@ class Administrator:
                 f"Missing: {', '.join(missing)}."
             )
         for name, schemes in _SCHEMES.items():
-            if not environ[name].startswith(schemes):
-                raise ValueError(f"{name} has to begin with {' or '.join(schemes)}.")
-            if not _is_whole(environ[name]):
-                raise ValueError(f"{name} is no URL. What is special in a password is written as %-codes.")
+            check_url(name, environ[name], schemes)
         found = cls(*(environ[name] for name in _SCHEMES))
         if not found.user:
             raise ValueError("RABBITMQ_ADMIN_URL names no user.")
@@ -57,13 +54,3 @@ class Administrator:
     def vhost(self) -> str:
         """The virtual host that is meant."""
         return unquote(urlsplit(self.broker_url).path[1:]) or VHOST
-
-
-def _is_whole(url: str) -> bool:
-    """Whether the password is where it seems: one with a slash in it ends the name of the server."""
-    try:
-        ports = [urlsplit(f"//{host}").port for host in place(url).split(",")]
-        rest = urlsplit(url)._replace(netloc="").geturl()
-    except ValueError:  # which quotes what it does not like
-        return False
-    return 0 not in ports and "@" not in rest

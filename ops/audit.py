@@ -16,10 +16,9 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from ops import secret_files
 from ops.echo import printable
 from ops.exits import AMISS, NOT_ASKED
-from ops.running import NotRunning, find
+from ops.running import NotRunning, environment, find
 from ops.stack import PREFIX, ROOT
 from services.audit.domain.examination import Chain, examined
 from services.audit.domain.record import Head, Record
@@ -85,17 +84,19 @@ def with_store(work: Callable[[Store], Awaitable[None]]) -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except PyMongoError as reason:
-        sys.exit(f"MongoDB does not answer: {type(reason).__name__}")
+        sys.exit(f"MongoDB cannot be asked: {type(reason).__name__}")
 
 
 @asynccontextmanager
 async def trail(environ: Mapping[str, str] = os.environ) -> AsyncIterator[Store]:
     """The trail of the database that the environment names, or files do, else of the system that runs here."""
-    environ = secret_files.told(environ)
+    environ = environment(environ)
     url, prefix = environ.get("MONGODB_URL", ""), environ.get("MONGODB_PREFIX", PREFIX)
     if not url:
         running = find(ROOT / ".wardgate", environ)
         url, prefix = running.mongodb_url, running.mongodb_prefix
+    if not url:  # a driver that is told nothing asks this machine
+        raise NotRunning("The environment does not say where MongoDB is: MONGODB_URL.")
     mongo = Mongo(url)
     try:
         yield Store(mongo.database(f"{prefix}{Service.AUDIT}"))

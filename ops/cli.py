@@ -1,6 +1,7 @@
 """The command line: `./wardgate COMMAND`."""
 
 import asyncio
+import logging
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -122,8 +123,10 @@ def _lint() -> None:
 
 def main() -> None:
     """Run the command; what went wrong is a sentence on standard error and exit status 1."""
+    for noisy in ("aio_pika", "aiormq"):  # they quote what they cannot connect to, with its password
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
     try:
-        app()
+        app(prog_name="wardgate")
     except TOLD as told:
         sys.exit(str(told))
 

@@ -35,8 +35,8 @@ def provision(
     How an administrator reaches them is said by RABBITMQ_ADMIN_URL, RABBITMQ_MANAGEMENT_URL and MONGODB_ADMIN_URL, or
     by files of these names in SECRETS_DIR. Exit status 0: all is there; 1: a server refuses; 3: one does not answer.
     """
-    environ = told(os.environ)
     try:
+        environ = told(os.environ)
         administrator = Administrator.of(environ)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
+from ops.places import SCHEMES, check_url
 from ops.private_files import write_private
 from ops.secret_files import told
 from ops.stack import PREFIX
@@ -20,7 +21,7 @@ class AlreadyRunning(Exception):  # noqa: N818 (it reads as a sentence)
 
 
 class NotRunning(Exception):  # noqa: N818 (it reads as a sentence)
-    """No system was found to talk to."""
+    """No system was found to talk to; the message says why, and no secret."""
 
 
 @dataclass(frozen=True)
@@ -65,24 +66,51 @@ def announced(state: Path, running: Running) -> Iterator[None]:
         file.unlink(missing_ok=True)
 
 
+def environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What the environment says, and what it does not say but files do. Raises NotRunning."""
+    try:
+        known = told(environ)
+        for server, schemes in SCHEMES.items():
+            if url := known.get(f"{server}_URL"):
+                check_url(f"{server}_URL", url, schemes)
+    except ValueError as error:
+        raise NotRunning(str(error)) from None
+    return known
+
+
 def find(state: Path, environ: Mapping[str, str] = os.environ) -> Running:
     """The system of the environment, else the one that runs in this checkout. Raises NotRunning."""
-    environ = told(environ)
+    environ = environment(environ)
     if environ.get("RABBITMQ_URL") and environ.get("SEALING_PUBLIC_KEYS"):
-        return Running(
-            url="",
-            rabbitmq_url=environ["RABBITMQ_URL"],
-            mongodb_url=environ.get("MONGODB_URL", ""),
-            public_keys=json.loads(environ["SEALING_PUBLIC_KEYS"]),
-            broker_users=BrokerUsers(environ.get("BROKER_USERS", BrokerUsers.OWN)),
-            mongodb_prefix=environ.get("MONGODB_PREFIX", PREFIX),
-        )
+        return _elsewhere(environ)
     running = _read(state)
     if running is None or not _is_held(state):  # a launcher that was killed leaves its note behind
         raise NotRunning(
             "No Wardgate runs in this checkout. Start one with `make run`, or set RABBITMQ_URL and SEALING_PUBLIC_KEYS."
         )
     return running
+
+
+def _elsewhere(environ: Mapping[str, str]) -> Running:
+    try:
+        keys = json.loads(environ["SEALING_PUBLIC_KEYS"])
+    except ValueError:
+        keys = None
+    if not isinstance(keys, dict):
+        raise NotRunning(
+            "SEALING_PUBLIC_KEYS has to be a JSON object of a key for each service, as .env.example shows."
+        )
+    users = environ.get("BROKER_USERS", BrokerUsers.OWN)
+    if users not in list(BrokerUsers):
+        raise NotRunning(f"BROKER_USERS has to be {' or '.join(BrokerUsers)}.")
+    return Running(
+        url="",
+        rabbitmq_url=environ["RABBITMQ_URL"],
+        mongodb_url=environ.get("MONGODB_URL", ""),
+        public_keys=keys,
+        broker_users=BrokerUsers(users),
+        mongodb_prefix=environ.get("MONGODB_PREFIX", PREFIX),
+    )
 
 
 def _read(state: Path) -> Running | None:

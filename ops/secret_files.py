@@ -7,10 +7,15 @@ from ops.private_files import PRIVATE, write_private
 
 
 def told(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment, and what it does not say but a file of that name does."""
+    """The environment, and what it does not say but a file of that name does. Raises `ValueError`."""
     folder = environ.get("SECRETS_DIR")
-    files = sorted(Path(folder).iterdir()) if folder else []
-    return {file.name.upper(): file.read_text().strip() for file in files if file.is_file()} | dict(environ)
+    try:
+        files = sorted(Path(folder).iterdir()) if folder else []
+        return {file.name.upper(): file.read_text().strip() for file in files if file.is_file()} | dict(environ)
+    except OSError as error:
+        raise ValueError(f"SECRETS_DIR: {error.filename} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:  # which quotes the file
+        raise ValueError(f"SECRETS_DIR: what is in {folder} is not all text.") from None
 
 
 def tell(folder: Path, files: Mapping[str, str], mode: int = PRIVATE) -> None:

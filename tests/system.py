@@ -173,7 +173,7 @@ class System:
         """The system as the command line finds it."""
         access = self.servers.access(OPERATOR, self.prefix)
         users = access.broker_users
-        return Running(self.gateways[0], access.rabbitmq_url, access.mongodb_url, self.keys.public, users)
+        return Running(self.gateways[0], access.rabbitmq_url, access.mongodb_url, self.keys.public, users, self.prefix)
 
     async def load(self, tenants: Sequence[ImportedTenant]) -> None:
         """Load accounts."""

@@ -150,6 +150,15 @@ async def test_a_user_of_the_database_may_do_what_is_his_and_no_more(told: dict[
             client[f"{PREFIX}{Service.AUDIT}"].things.insert_one({})
 
 
+async def test_the_operator_reads_the_trail_with_nothing_but_his_folder_of_secrets(told: dict[str, Path]) -> None:
+    environment = {"SECRETS_DIR": str(told[OPERATOR])}
+
+    result = await asyncio.to_thread(CliRunner().invoke, app, ["audit", "verify", "--json"], env=environment)
+
+    assert result.exit_code == WELL, result.output
+    assert json.loads(result.stdout)["whole"] is True
+
+
 async def test_what_is_secret_is_for_its_owner_alone(told: dict[str, Path], tmp_path: Path) -> None:
     files = [file for file in (tmp_path / "provided").rglob("*") if file.is_file()]
 

@@ -47,6 +47,38 @@ def test_the_environment_names_a_system_elsewhere(tmp_path: Path) -> None:
     assert found.mongodb_prefix == "elsewhere_"
 
 
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"RABBITMQ_URL": "operator:CANARY@broker.example:5672"}, "RABBITMQ_URL has to begin with amqp:// or amqps://"),
+        ({"RABBITMQ_URL": "amqp://operator:CANARY/1@broker.example"}, "RABBITMQ_URL is no URL"),
+        ({"MONGODB_URL": "operator:CANARY@db.example"}, "MONGODB_URL has to begin with"),
+        ({"SEALING_PUBLIC_KEYS": "{'auth': CANARY}"}, "SEALING_PUBLIC_KEYS has to be a JSON object"),
+        ({"SEALING_PUBLIC_KEYS": '["CANARY"]'}, "SEALING_PUBLIC_KEYS has to be a JSON object"),
+        ({"BROKER_USERS": "everybody"}, "BROKER_USERS has to be own or shared"),
+        ({"SECRETS_DIR": "/nowhere/at/all"}, "SECRETS_DIR: /nowhere/at/all cannot be read"),
+    ],
+)
+def test_what_is_wrong_with_the_environment_is_told_without_its_secrets(
+    wrong: dict[str, str], says: str, tmp_path: Path
+) -> None:
+    right = {"RABBITMQ_URL": "amqp://elsewhere", "SEALING_PUBLIC_KEYS": "{}"}
+
+    with pytest.raises(NotRunning, match=says) as told:
+        find(tmp_path, right | wrong)
+
+    assert "CANARY" not in str(told.value)
+
+
+def test_a_secret_that_is_not_text_is_told_and_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "rabbitmq_url").write_bytes(b"amqp://CANARY\xff")
+
+    with pytest.raises(NotRunning, match="is not all text") as told:
+        find(tmp_path, {"SECRETS_DIR": str(tmp_path)})
+
+    assert "CANARY" not in str(told.value)
+
+
 def test_a_second_launcher_is_told_where_the_first_one_is(tmp_path: Path) -> None:
     with (
         only_one(tmp_path),
