@@ -13,10 +13,9 @@ from services.audit.domain.record import NO_TREE, Head, Record, chained, fact_of
 from shared.contracts.message import Event
 from shared.contracts.policy import TenantPlaced
 from shared.contracts.vocabulary import TenantId, UserId
-from shared.runtime.mongo import BulkWriteError, Database, Document, UpdateOne
+from shared.runtime.mongo import BulkWriteError, Database, Document, UpdateOne, only_duplicates
 
 _TRIES = 100
-_DUPLICATE_KEY = 11000
 
 
 class Store:
@@ -53,7 +52,7 @@ class Store:
                 if new:
                     await self._append(tuple(new.values()), now)
             except BulkWriteError as error:
-                if not _is_taken(error) or tries == _TRIES - 1:
+                if not only_duplicates(error) or tries == _TRIES - 1:
                     raise
                 await self._catch_up()
                 known = self._records.find({"_id": {"$in": list(new)}}, {"_id": 1})
@@ -159,12 +158,6 @@ class Store:
 def _of(tenant_id: TenantId | None, user_id: UserId | None) -> Document:
     asked = {"tenant_id": tenant_id, "user_id": user_id}
     return {name: value for name, value in asked.items() if value is not None}
-
-
-def _is_taken(error: BulkWriteError) -> bool:
-    """Whether the place, or the event itself, was written already, perhaps by another instance at the same time."""
-    errors = error.details.get("writeErrors", ())
-    return bool(errors) and all(each.get("code") == _DUPLICATE_KEY for each in errors)
 
 
 def _document(record: Record) -> Document:

@@ -1,7 +1,7 @@
 """The users, in MongoDB, and the ledgers of attempts at their passwords: asked and written here and nowhere else."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from typing import Any
@@ -16,18 +16,13 @@ from shared.contracts.auth import UserCreated, username_key
 from shared.contracts.message import Event
 from shared.contracts.vocabulary import UserId
 from shared.runtime.clock import Clock
-from shared.runtime.mongo import BulkWriteError, Database, Document, DuplicateKeyError, UpdateOne
+from shared.runtime.mongo import Conflict, Database, Document, DuplicateKeyError, UpdateOne, all_written
 from shared.runtime.outbox import Outbox
 
 _TRIES = 100
-_DUPLICATE_KEY = 11000
 
 _USER: TypeAdapter[User] = TypeAdapter(User)
 _LEDGER: TypeAdapter[Ledger] = TypeAdapter(Ledger)
-
-
-class Conflict(Exception):  # noqa: N818 - says what is the matter
-    """Others changed the same users again and again; nothing is wrong, and it can be tried again."""
 
 
 class Store:
@@ -66,7 +61,7 @@ class Store:
         """
         for _ in range(_TRIES):
             taking = await decide(await self._known(user_ids))
-            if await self._written(taking):
+            if await all_written(self._users, [self._write(user, events) for user, events in taking.writes]):
                 return taking
         raise Conflict
 
@@ -74,19 +69,6 @@ class Store:
         """Of every tenant: that a username belongs to another one is what an import must find out."""
         found = self._users.find({"_id": {"$in": list(user_ids)}}, {"outbox": 0})
         return {user.user_id: user async for user in (_user(document) async for document in found)}
-
-    async def _written(self, taking: Taking) -> bool:
-        writes = [self._write(user, events) for user, events in taking.writes]
-        if not writes:
-            return True
-        try:
-            result = await self._users.bulk_write(writes, ordered=False)
-        except BulkWriteError as error:
-            if _was_faster(error.details or {}):
-                return False
-            raise
-        written: int = result.matched_count + result.upserted_count
-        return written == len(writes)
 
     def _write(self, user: User, events: Sequence[UserCreated]) -> Any:
         """Over the revision that was read; a new user is inserted, and is a duplicate where somebody was faster."""
@@ -164,9 +146,3 @@ class Ledgers:
 
 def _user(document: Document) -> User:
     return _USER.validate_python({"user_id": document["_id"], **document})
-
-
-def _was_faster(details: Mapping[str, Any]) -> bool:
-    """Whether all that failed is that somebody else inserted the same users."""
-    codes = {failed["code"] for failed in details.get("writeErrors", ())}
-    return codes == {_DUPLICATE_KEY} and not details.get("writeConcernErrors")

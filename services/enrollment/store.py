@@ -2,24 +2,18 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 
 from pydantic import TypeAdapter
 
 from services.enrollment.domain.owner import Decision, Owner
 from shared.contracts.message import Event, OfUser
 from shared.contracts.vocabulary import TenantId, UserId
-from shared.runtime.mongo import BulkWriteError, Database, Document, DuplicateKeyError, UpdateOne
+from shared.runtime.mongo import Conflict, Database, Document, DuplicateKeyError, UpdateOne, all_written
 from shared.runtime.outbox import Outbox
 
 _TRIES = 100
-_DUPLICATE_KEY = 11000
 
 _OWNER: TypeAdapter[Owner] = TypeAdapter(Owner)
-
-
-class Conflict(Exception):  # noqa: N818 - says what is the matter
-    """Others changed the same user again and again; nothing is wrong, and it can be tried again."""
 
 
 class Store:
@@ -65,7 +59,8 @@ class Store:
             before = [_owner(user.tenant_id, user.user_id, known.get(user.user_id)) for user in users]
             after = await asyncio.to_thread(lambda owners: tuple(map(decide, owners)), before)
             changed = [pair for pair in zip(before, after, strict=True) if pair[0] != pair[1]]
-            if await self._all_written(changed):
+            writes = [UpdateOne(*self._update(*pair, ()), upsert=pair[0].revision == 0) for pair in changed]
+            if await all_written(self._users, writes):
                 return after
         raise Conflict
 
@@ -84,19 +79,6 @@ class Store:
             return False
         return bool(result.matched_count or result.upserted_id)
 
-    async def _all_written(self, changed: Sequence[tuple[Owner, Owner]]) -> bool:
-        if not changed:
-            return True
-        writes = [UpdateOne(*self._update(before, after, ()), upsert=before.revision == 0) for before, after in changed]
-        try:
-            result = await self._users.bulk_write(writes, ordered=False)
-        except BulkWriteError as error:
-            if _was_faster(error.details or {}):
-                return False
-            raise
-        written: int = result.matched_count + result.upserted_count
-        return written == len(writes)
-
     def _update(self, before: Owner, after: Owner, events: Sequence[Event]) -> tuple[Document, Document]:
         """Over the revision that was read; a new owner is inserted, and is a duplicate where somebody was faster."""
         where = {"_id": before.user_id, "tenant_id": before.tenant_id, "revision": before.revision}
@@ -108,9 +90,3 @@ def _owner(tenant_id: TenantId, user_id: UserId, document: Document | None) -> O
     if document is None or document["tenant_id"] != tenant_id:
         return Owner(tenant_id, user_id)
     return _OWNER.validate_python(document)
-
-
-def _was_faster(details: Mapping[str, Any]) -> bool:
-    """Whether all that failed is that somebody else inserted the same owners."""
-    codes = {failed["code"] for failed in details.get("writeErrors", ())}
-    return codes == {_DUPLICATE_KEY} and not details.get("writeConcernErrors")

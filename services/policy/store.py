@@ -16,7 +16,7 @@ from shared.contracts.enrollment import Bound
 from shared.contracts.message import Event
 from shared.contracts.refusals import AccessDenied, WrongState
 from shared.contracts.vocabulary import FlowId, TenantId, UserId
-from shared.runtime.mongo import Database, Document, DuplicateKeyError, PyMongoError, UpdateOne
+from shared.runtime.mongo import Conflict, Database, Document, DuplicateKeyError, PyMongoError, UpdateOne
 from shared.runtime.outbox import Outbox
 
 _TRIES = 100
@@ -31,10 +31,6 @@ _EDITION: TypeAdapter[Edition] = TypeAdapter(Edition)
 
 E = TypeVar("E", bound=Event)
 Transaction = Callable[[], AbstractAsyncContextManager[Any]]
-
-
-class Conflict(Exception):  # noqa: N818 - says what is the matter
-    """Others changed the same thing again and again; nothing is wrong, and it can be tried again."""
 
 
 class Store:

@@ -16,18 +16,26 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 __all__ = [
     "BulkWriteError",
     "Collection",
+    "Conflict",
     "Database",
     "Document",
     "DuplicateKeyError",
     "Mongo",
     "PyMongoError",
     "UpdateOne",
+    "all_written",
+    "only_duplicates",
     "within",
 ]
 
 Document = dict[str, Any]
 
 TIMEOUT_MS = 5_000
+_DUPLICATE_KEY = 11000
+
+
+class Conflict(Exception):  # noqa: N818 - says what is the matter
+    """Others changed the same documents again and again; nothing is wrong, and it can be tried again."""
 
 
 def within(seconds: float) -> AbstractContextManager[None]:
@@ -69,6 +77,30 @@ class Database(Protocol):
     """The one database that a service owns."""
 
     def __getitem__(self, name: str) -> Collection: ...
+
+
+async def all_written(collection: Collection, writes: Sequence[UpdateOne]) -> bool:
+    """Make these writes, each over the revision that was read; whether nobody was faster at any. Raises as drivers do.
+
+    One that inserts is a duplicate where somebody was faster, and one that does not finds nothing to change.
+    """
+    if not writes:
+        return True
+    try:
+        result = await collection.bulk_write(writes, ordered=False)
+    except BulkWriteError as error:
+        if only_duplicates(error):
+            return False
+        raise
+    written: int = result.matched_count + result.upserted_count
+    return written == len(writes)
+
+
+def only_duplicates(error: BulkWriteError) -> bool:
+    """Whether all that failed is that something is there already, of the same id or in the same place."""
+    details = error.details or {}
+    codes = {failed["code"] for failed in details.get("writeErrors", ())}
+    return codes == {_DUPLICATE_KEY} and not details.get("writeConcernErrors")
 
 
 class Mongo:

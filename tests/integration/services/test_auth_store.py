@@ -10,10 +10,10 @@ import pytest
 
 from services.auth.domain.directory import Known, Taking
 from services.auth.domain.user import User
-from services.auth.store import Conflict, Store
+from services.auth.store import Store
 from shared.contracts.auth import UserCreated, username_key
 from shared.contracts.message import MessageId
-from shared.runtime.mongo import Database
+from shared.runtime.mongo import Conflict, Database
 from shared.runtime.outbox import Outbox
 from tests.examples import ADA, BOB, NOON, OPEN_CUSTOMER, Person
 from tests.fakes import FakeMessenger, ToldClock

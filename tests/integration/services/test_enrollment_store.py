@@ -17,7 +17,7 @@ from services.enrollment.domain.owner import Account, Decision, Occasion, Owner,
 from services.enrollment.domain.recovery import RecoverySet
 from services.enrollment.domain.vault import Vault
 from services.enrollment.domain.verification import verify
-from services.enrollment.store import Conflict, Store
+from services.enrollment.store import Store
 from shared.contracts.attempts import FREE, AttemptsThrottled, Proof
 from shared.contracts.enrollment import (
     EnrollmentConfirmed,
@@ -35,7 +35,7 @@ from shared.crypto import otp
 from shared.crypto.keyring import Keyring
 from shared.crypto.recovery_codes import new_recovery_codes
 from shared.runtime.messaging import Unreachable
-from shared.runtime.mongo import Database
+from shared.runtime.mongo import Conflict, Database
 from shared.runtime.outbox import Outbox
 from tests.examples import ADA, BOB, FLOW, NOON, Person
 from tests.fakes import FakeMessenger, ToldClock
