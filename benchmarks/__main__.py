@@ -12,8 +12,8 @@ from benchmarks.report import Results, report, rewrite
 from benchmarks.steps import STEPS, Steps
 from benchmarks.system import System, system
 from benchmarks.yardsticks import Bound, argon2_bound, chain
+from ops.checkout import ROOT
 from ops.interruption import Interrupted, interruptible
-from ops.stack import ROOT
 from ops.terminal import Terminal
 
 Plan = Sequence[tuple[int, int, int]]

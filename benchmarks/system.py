@@ -9,14 +9,15 @@ from pathlib import Path
 
 from benchmarks.people import People
 from benchmarks.processes import Processes
+from ops import checkout
 from ops.keys import kept_keys
 from ops.launcher import Launch
 from ops.ports import free_port
-from ops.stack import ROOT, launched_servers
+from ops.stack import launched_servers
 from ops.terminal import Terminal
 from shared.crypto.passwords import CHEAP, OWASP
 
-STATE = ROOT / ".wardgate" / "benchmark"
+STATE = checkout.STATE / "benchmark"
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from benchmarks.chain import QUORUM
 from benchmarks.measuring import Measured, measured
 from benchmarks.processes import Processes
 from benchmarks.system import System
+from ops.checkout import ROOT
 from ops.children import Child
-from ops.services import ROOT
 from shared.contracts.enrollment import VerifyOtp
 from shared.contracts.vocabulary import AuthenticatorType, FlowId, Service, TenantId, UserId
 from shared.crypto.passwords import OWASP, Passwords

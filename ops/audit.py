@@ -16,10 +16,11 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from ops.checkout import STATE
 from ops.echo import printable
 from ops.exits import AMISS, NOT_ASKED
 from ops.running import NotRunning, environment, find
-from ops.stack import PREFIX, ROOT
+from ops.stack import PREFIX
 from services.audit.domain.examination import Chain, examined
 from services.audit.domain.record import Head, Record
 from services.audit.store import Store
@@ -93,7 +94,7 @@ async def trail(environ: Mapping[str, str] = os.environ) -> AsyncIterator[Store]
     environ = environment(environ)
     url, prefix = environ.get("MONGODB_URL", ""), environ.get("MONGODB_PREFIX", PREFIX)
     if not url:
-        running = find(ROOT / ".wardgate", environ)
+        running = find(STATE, environ)
         url, prefix = running.mongodb_url, running.mongodb_prefix
     if not url:  # a driver that is told nothing asks this machine
         raise NotRunning("The environment does not say where MongoDB is: MONGODB_URL.")

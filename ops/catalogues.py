@@ -8,7 +8,9 @@ from babel.messages import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
-PAGES = Path(__file__).parent.parent / "services" / "gateway" / "pages"
+from ops.checkout import ROOT
+
+PAGES = ROOT / "services" / "gateway" / "pages"
 LOCALES = PAGES / "locales"
 
 _METHODS = [("**.html", "jinja2")]

@@ -4,12 +4,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from ops import programs
+from ops.checkout import ROOT
 from ops.programs import ProgramMissing, Say
-
-ROOT = Path(__file__).resolve().parent.parent
 
 LINTERS = {
     "ruff check": ["-m", "ruff", "check"],

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ops import audit, checks, locking, own_servers, parked, status
+from ops.checkout import ROOT, STATE
 from ops.directory import DirectoryError
 from ops.echo import printable
 from ops.importing import import_directory
@@ -19,9 +20,6 @@ from ops.running import AlreadyRunning, NotRunning, find
 from ops.servers import ServerFailed
 from ops.unlocking import CannotUnlock
 from ops.unlocking import unlock as unlock_user
-
-ROOT = Path(__file__).resolve().parent.parent
-STATE = ROOT / ".wardgate"
 
 # What a person can do something about: told in a sentence, without a traceback.
 TOLD = (AlreadyRunning, CannotRun, CannotUnlock, DirectoryError, NotRunning, ProgramMissing, ServerFailed)

@@ -13,12 +13,12 @@ from typing import Any
 import yaml
 
 from ops import asyncapi
+from ops.checkout import ROOT
 from ops.traffic import readers_of, services
 from shared.contracts.catalogue import COMMANDS, EVENTS
 from shared.contracts.message import Command, Event, Message
 from shared.contracts.vocabulary import OPERATOR
 
-ROOT = Path(__file__).resolve().parent.parent
 ASYNCAPI = Path("docs/asyncapi")
 SNAPSHOTS = Path("tests/contract/snapshots")
 MESSAGES = Path("docs/messages.md")

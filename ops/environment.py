@@ -11,9 +11,8 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
+from ops.checkout import ROOT
 from ops.programs import ProgramMissing, apt_install, may_use_apt
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> None:

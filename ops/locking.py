@@ -6,11 +6,9 @@ container has no use for a linter.
 
 import subprocess
 import sys
-from pathlib import Path
 
+from ops.checkout import ROOT, STATE
 from ops.programs import ProgramMissing, Say
-
-ROOT = Path(__file__).resolve().parent.parent
 
 _COMPILE = (
     *("pip", "compile", "pyproject.toml", "--universal", "--python-version", "3.11"),
@@ -22,7 +20,7 @@ RUNTIME = (*_COMPILE, "--constraint", "requirements.lock", "--output-file", "req
 
 def lock(say: Say) -> None:
     """Resolve pyproject.toml anew, keeping what still fits. The tool for it lives apart: only this command needs it."""
-    tool = ROOT / ".wardgate" / "uv"
+    tool = STATE / "uv"
     if not (tool / "bin" / "uv").exists():
         say("installing uv")
         _run([sys.executable, "-m", "venv", "--clear", str(tool)])

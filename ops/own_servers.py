@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ops.administrator import Administrator
+from ops.checkout import STATE
 from ops.echo import printable
 from ops.exits import AMISS, NOT_ASKED
 from ops.keys import kept, kept_keys
@@ -20,13 +21,12 @@ from ops.places import place
 from ops.privileges import USERS, broker_definitions, database_users
 from ops.secret_files import tell, told
 from ops.services import secrets_of
-from ops.stack import PREFIX, ROOT, Stack
+from ops.stack import PREFIX, Stack
 
 
 def provision(
     *,
-    to: Annotated[Path, typer.Option(file_okay=False, help="Where keys, passwords and secrets are kept.")] = ROOT
-    / ".wardgate"
+    to: Annotated[Path, typer.Option(file_okay=False, help="Where keys, passwords and secrets are kept.")] = STATE
     / "provided",
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:

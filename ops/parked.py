@@ -11,12 +11,12 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from ops.checkout import STATE
 from ops.echo import printable
 from ops.exits import AMISS, NOT_ASKED
 from ops.parked_message import ParkedMessage
 from ops.parking_lot import Fate, Occupied, ParkingLot
 from ops.running import NotRunning, Running, find
-from ops.stack import ROOT
 from shared.runtime.clock import now
 from shared.runtime.messaging import Unreachable
 
@@ -155,7 +155,7 @@ def _decide(choice: Choice, fate: Fate, *, as_json: bool) -> None:
 
 def _done(choice: Choice, fate: Fate) -> list[tuple[ParkedMessage, Fate]]:
     try:
-        return asyncio.run(decided(find(ROOT / ".wardgate"), choice, fate))
+        return asyncio.run(decided(find(STATE), choice, fate))
     except Occupied:
         typer.echo("Somebody else is at the parked messages. Try again when he has done.", err=True)
     except (NotRunning, Unreachable) as reason:

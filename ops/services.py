@@ -5,13 +5,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from ops.checkout import ROOT
 from ops.children import Child
 from ops.keys import Keys
 from ops.ports import LOOPBACK
 from ops.stack import Access
 from shared.contracts.vocabulary import Service
-
-ROOT = Path(__file__).resolve().parent.parent
 
 GATEWAY = Service.GATEWAY.value
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from ops import programs
+from ops.checkout import STATE
 from ops.mongodb import private_mongodb
 from ops.places import place
 from ops.privileges import database_users
@@ -30,9 +31,8 @@ from ops.rabbitmq import private_rabbitmq
 from ops.servers import LocalServer, Server
 from shared.runtime.origin import BrokerUsers
 
-ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "wardgate_"
-TOOLS = ROOT / ".wardgate" / "bin"
+TOOLS = STATE / "bin"
 
 _SIGNS_IN = re.compile("auth(source|mechanism|mechanismproperties)=", re.IGNORECASE)
 """Options of a MongoDB URL that say how the administrator signs in, and nobody else."""

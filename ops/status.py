@@ -14,11 +14,11 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from ops import condition
+from ops.checkout import STATE
 from ops.echo import printable
 from ops.exits import AMISS, NOT_ASKED
 from ops.running import NotRunning, find
 from ops.sample import Depth, Observer, Queue, Sample
-from ops.stack import ROOT
 from ops.traffic import services
 from shared.runtime import topology
 from shared.runtime.messaging import Unreachable
@@ -93,7 +93,7 @@ async def _watch(every: float, *, as_json: bool) -> None:
 
 
 def _observer() -> AbstractAsyncContextManager[Observer]:
-    running = find(ROOT / ".wardgate")
+    running = find(STATE)
     return Observer.at(running.rabbitmq_url, running.broker_users)
 
 

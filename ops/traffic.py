@@ -4,14 +4,14 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
+from ops.checkout import ROOT
 from shared.contracts import readiness
 from shared.contracts.catalogue import ANSWERS, COMMANDS, EVENTS
 from shared.contracts.message import Command, Event, Message
 from shared.contracts.vocabulary import Service
 
-SERVICES = Path(__file__).resolve().parent.parent / "services"
+SERVICES = ROOT / "services"
 
 _MESSAGES: dict[str, type[Message]] = {kind.__name__: kind for kind in (*COMMANDS.values(), *EVENTS.values())}
 _REGISTERS = {"does", "hears"}

@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
+from ops.checkout import ROOT
 from ops.door import Address, Door
 from ops.mongodb import is_primary
 from ops.ports import LOOPBACK
@@ -24,7 +25,7 @@ from ops.privileges import ADMINISTRATOR
 from ops.rabbitmq import answers
 from ops.servers import wait_until
 from ops.services import services
-from ops.stack import PREFIX, ROOT, Stack
+from ops.stack import PREFIX, Stack
 from shared.contracts.vocabulary import Service
 from tests.keys import Keys
 from tests.system import Instance, System

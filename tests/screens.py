@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
+from ops.checkout import ROOT
 from tests.chromium import DESKTOP, PHONE, Scheme, Visitor, chromium
 from tests.gallery import BASE, Gallery
 from tests.pages import VIEWS
 
-FOLDER = Path(__file__).resolve().parent.parent / "docs" / "screens"
+FOLDER = ROOT / "docs" / "screens"
 
 PICTURED: Mapping[str, tuple[str, str]] = {
     "login": ("login", "/login"),

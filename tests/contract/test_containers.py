@@ -11,8 +11,8 @@ import pytest
 import yaml
 from pydantic import SecretStr
 
+from ops.checkout import ROOT
 from ops.services import services
-from ops.stack import ROOT
 from services.enrollment.settings import EnrollmentSettings
 from services.gateway.settings import GatewaySettings
 

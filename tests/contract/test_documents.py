@@ -9,7 +9,8 @@ import yaml
 from jsonschema import Draft7Validator
 
 from ops.asyncapi import Document, document
-from ops.documents import MESSAGES, ROOT, documents, stale
+from ops.checkout import ROOT
+from ops.documents import MESSAGES, documents, stale
 from ops.privileges import USERS
 from ops.traffic import services
 from shared.contracts.catalogue import COMMANDS, EVENTS

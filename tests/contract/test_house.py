@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ops.stack import ROOT
+from ops.checkout import ROOT
 from services.auth.settings import AuthSettings
 from services.enrollment.settings import EnrollmentSettings
 from services.gateway.settings import GatewaySettings

@@ -10,7 +10,7 @@ import pytest
 from grimp import ImportGraph
 from importlinter import ContractCheck
 
-from ops.stack import ROOT
+from ops.checkout import ROOT
 from shared.contracts.vocabulary import Service
 from tests.keys import Keys
 from tests.laws import OnlyImports

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from prometheus_client import REGISTRY
 
-from ops.checks import ROOT
+from ops.checkout import ROOT
 from ops.traffic import services
 from shared.runtime import metrics
 from shared.runtime.reader import Outcome

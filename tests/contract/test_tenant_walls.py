@@ -10,7 +10,7 @@ from functools import cache
 
 import pytest
 
-from ops.stack import ROOT
+from ops.checkout import ROOT
 
 FILTERING = {
     *("find_one", "find", "find_one_and_update", "find_one_and_delete", "count_documents", "aggregate", "distinct"),

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from ops.stack import ROOT, Stack
+from ops.checkout import ROOT
+from ops.stack import Stack
 from shared.contracts.auth import VerifyPassword
 from shared.contracts.vocabulary import Service
 from shared.runtime.topology import DELIVERY_LIMIT, PARKED, RETRY

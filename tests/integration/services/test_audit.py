@@ -15,9 +15,10 @@ import pytest
 from typer.testing import CliRunner
 
 from ops.audit import app, examine, following
+from ops.checkout import ROOT
 from ops.exits import AMISS, NOT_ASKED
 from ops.secret_files import tell
-from ops.stack import ROOT, Stack
+from ops.stack import Stack
 from services.audit.handlers import handlers
 from services.audit.store import Store
 from shared.contracts.auth import LoginFailed, LoginSucceeded

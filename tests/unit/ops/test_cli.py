@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from ops.checkout import ROOT
 from ops.exits import NOT_ASKED
-from ops.stack import ROOT
 
 
 def wardgate(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
