@@ -19,6 +19,7 @@ from ops.objections import Refused, Unreachable, objections
 from ops.passwords import kept_passwords
 from ops.places import place
 from ops.privileges import USERS, broker_definitions, database_users
+from ops.provision import has_transactions
 from ops.secret_files import tell, told
 from ops.services import secrets_of
 from ops.stack import PREFIX, Stack
@@ -33,7 +34,8 @@ def provision(
     """Make users, rights, exchanges and queues on servers of your own; done twice it changes nothing.
 
     How an administrator reaches them is said by RABBITMQ_ADMIN_URL, RABBITMQ_MANAGEMENT_URL and MONGODB_ADMIN_URL, or
-    by files of these names in SECRETS_DIR. Exit status 0: all is there; 1: a server refuses; 3: one does not answer.
+    by files of these names in SECRETS_DIR. Exit status 0: all is there; 1: a server refuses or is
+    not fit for it; 3: one does not answer.
     """
     try:
         environ = told(os.environ)
@@ -61,12 +63,24 @@ def provided(administrator: Administrator, prefix: str, folder: Path) -> dict[st
     stack = Stack(
         administrator.broker_url, administrator.database_url, broker_passwords=broker, database_passwords=database
     )
+    management = Management(administrator.management_url, administrator.user, administrator.password)
+    definitions = broker_definitions(broker, salt, vhost=vhost)
+    with objections(f"RabbitMQ's management at {place(administrator.management_url)}"):
+        if strangers := management.strangers(definitions):  # before anything is made, anywhere
+            raise Refused(
+                f"RabbitMQ at {places[0]} has a user {' and one '.join(strangers)} already, with another password and "
+                "other rights than Wardgate's: nothing was changed. Delete whom nobody needs; else take another broker."
+            )
     with objections(f"MongoDB at {places[1]}"):
+        if not has_transactions(administrator.database_url):
+            raise Refused(
+                f"MongoDB at {places[1]} is no replica set. Services write some things together or not at all, which "
+                "takes one, of one member or more: start it with --replSet, and say rs.initiate() to it once."
+            )
         stack.provide_database(prefix)
     with objections(f"RabbitMQ's management at {place(administrator.management_url)}"):
-        management = Management(administrator.management_url, administrator.user, administrator.password)
         management.make_virtual_host(vhost)
-        management.import_users(broker_definitions(broker, salt, vhost=vhost))
+        management.import_users(definitions)
     with objections(f"RabbitMQ at {places[0]}"):
         stack.provide_broker()
 

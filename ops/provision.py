@@ -53,9 +53,19 @@ async def _declare(connection: AbstractConnection, waiting: Iterable[tuple[Servi
             await topology.declare_work_queue(channel, service, kind)
 
 
+def has_transactions(url: str) -> bool:
+    """Whether this MongoDB is a replica set, or a cluster of some: on a single server there are none.
+
+    Raises `PyMongoError`.
+    """
+    with _client(url) as client:
+        said = client.admin.command("hello")
+    return "setName" in said or said.get("msg") == "isdbgrid"
+
+
 def provide_database(url: str, passwords: Mapping[str, str], prefix: str) -> None:
     """Make every user of the databases of this prefix, each with its password and its rights. Raises `PyMongoError`."""
-    with MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=int(_PATIENCE * 1000)) as client:
+    with _client(url) as client:
         for user in database_users(prefix):
             try:
                 client[user.database].command(user.made(passwords[user.name]))
@@ -63,3 +73,7 @@ def provide_database(url: str, passwords: Mapping[str, str], prefix: str) -> Non
                 if error.code != _IS_THERE_ALREADY:
                     raise
                 client[user.database].command(user.made_again(passwords[user.name]))
+
+
+def _client(url: str) -> MongoClient[dict[str, Any]]:
+    return MongoClient(url, serverSelectionTimeoutMS=int(_PATIENCE * 1000))

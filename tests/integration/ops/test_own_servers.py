@@ -19,16 +19,17 @@ from aiormq.exceptions import AMQPError, ChannelAccessRefused
 from pymongo.errors import OperationFailure
 from typer.testing import CliRunner
 
+from ops.children import Child
 from ops.cli import app
 from ops.exits import AMISS, NOT_ASKED, WELL
 from ops.places import place
 from ops.ports import LOOPBACK, free_port
 from ops.privileges import ADMINISTRATOR, USERS, broker_definitions
-from ops.programs import rabbitmq_server
+from ops.programs import mongod, rabbitmq_server
 from ops.rabbitmq import private_rabbitmq
 from ops.readiness import missing_at
 from ops.services import service
-from ops.stack import Stack
+from ops.stack import TOOLS, Stack
 from shared.contracts.auth import LoginSucceeded
 from shared.contracts.gateway import SessionStarted
 from shared.contracts.vocabulary import OPERATOR, Service
@@ -71,6 +72,20 @@ def addresses(guarded_servers: Stack, tmp_path_factory: pytest.TempPathFactory) 
         }
     finally:
         broker.stop()
+
+
+@pytest.fixture
+def single(tmp_path: Path) -> Iterator[str]:
+    """A mongod that is no replica set."""
+    port = free_port()
+    program = str(mongod(TOOLS, lambda _: None))
+    command = [program, "--bind_ip", LOOPBACK, "--port", str(port), "--nounixsocket", "--dbpath", str(tmp_path)]
+    alone = Child("MongoDB", command, environment={}, log=tmp_path / "mongod.log")
+    alone.launch()
+    try:
+        yield f"mongodb://{LOOPBACK}:{port}/"
+    finally:
+        alone.kill()
 
 
 @pytest.fixture
@@ -245,6 +260,38 @@ async def test_who_may_not_make_users_in_the_database_is_told_what_he_lacks(
     password = urlsplit(guarded_servers.mongodb_url).password or ""
     status, said = await provision(MONGODB_ADMIN_URL=guarded_servers.mongodb_url.replace(password, "wrong-password"))
     assert (status, "user or password is wrong" in said) == (AMISS, True)
+
+
+async def test_a_user_of_another_application_keeps_his_password(
+    provision: Provision, addresses: dict[str, str], tmp_path: Path
+) -> None:
+    await provision()
+    elsewhere = "permissions/%2F/auth"
+    _managed(addresses, "PUT", "users/auth", {"password": "of another application", "tags": ""})
+    _managed(addresses, "PUT", elsewhere, dict.fromkeys(("configure", "write", "read"), ".*"))
+    before = _everything(addresses, tmp_path)
+
+    status, said = await provision()
+
+    assert status == AMISS
+    assert "has a user auth already" in said
+    assert _everything(addresses, tmp_path) == before
+    _managed(addresses, "DELETE", elsewhere)
+    assert (await provision()).status == WELL
+
+
+async def test_a_database_without_transactions_is_refused_before_anything_is_made(
+    provision: Provision, addresses: dict[str, str], single: str
+) -> None:
+    before = _definitions(addresses)
+
+    status, said = await provision(MONGODB_ADMIN_URL=single)
+
+    assert status == AMISS
+    assert f"MongoDB at {place(single)} is no replica set" in said
+    assert _definitions(addresses) == before
+    with pymongo.MongoClient[dict[str, Any]](single) as client:
+        assert client.admin.command({"usersInfo": {"forAllDBs": True}})["users"] == []
 
 
 def _everything(addresses: dict[str, str], folder: Path) -> dict[str, Any]:
