@@ -46,5 +46,5 @@ def environment_of(name: str, access: Access, keys: Keys, inherited: Mapping[str
     told = {variable: value for variable, value in inherited.items() if variable not in _SECRETS}
     told |= {"ENVIRONMENT": "development", **access.environment, **secrets_of(name, access, keys)}
     if name == GATEWAY:
-        told["COOKIE_SECURE"] = "false"  # plain http on this machine; the gateway refuses it in production
+        told.setdefault("COOKIE_SECURE", "false")  # plain http on this machine; the gateway refuses it in production
     return told

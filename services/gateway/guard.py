@@ -46,6 +46,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope = _as_answered(scope)
         started, length = False, 0
 
         async def receive_bounded() -> Message:
@@ -84,6 +85,11 @@ class Guard:
         if not self._secure and scope["path"] not in _PROBES and not _is_localhost(headers.get("host", "")):
             return Code.NOT_LOCALHOST
         return None if scope["method"] in _SAFE else _refused_change(scope, headers)
+
+
+def _as_answered(scope: Scope) -> Scope:
+    """Whoever asks for the head alone is told what a GET is told (RFC 9110, 9.3.2); the server leaves the body out."""
+    return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
 
 
 def _refused_change(scope: Scope, headers: Headers) -> Code | None:

@@ -237,9 +237,13 @@ def _allowed(request: Request) -> list[str]:
     routes = request.app.router.routes
     return [
         method
-        for method in ("DELETE", "GET", "PATCH", "POST")
-        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+        for method, asked in _METHODS.items()
+        if any(route.matches({**request.scope, "method": asked})[0] is Match.FULL for route in routes)
     ]
+
+
+_METHODS = {"DELETE": "DELETE", "GET": "GET", "HEAD": "GET", "PATCH": "PATCH", "POST": "POST"}
+"""What may be asked, and as what it comes to the routes."""
 
 
 _NOT_JSON = {"field": "body", "detail": "This is not JSON"}

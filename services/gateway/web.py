@@ -78,6 +78,7 @@ def web(
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},  # ours is in `tracing`
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # to http, behind a proxy too: a 307 has the password sent again in the clear
         lifespan=lifespan,
         routes=[*probes()],
     )

@@ -122,7 +122,36 @@ async def test_what_is_not_there_is_a_problem_too(
     response = await browser.put(path, json={})
 
     assert problem(response) == (status, code)
-    assert response.headers.get("allow") == ("DELETE, GET, POST" if status == 405 else None)
+    assert response.headers.get("allow") == ("DELETE, GET, HEAD, POST" if status == 405 else None)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/login", "/", "/api/v1/docs", LOGIN, "/api/v1/session", "/nowhere"])
+async def test_whoever_asks_for_the_head_alone_is_told_what_he_would_be_told_anyway(
+    browser: httpx.AsyncClient, path: str
+) -> None:
+    whole = await browser.get(path)
+
+    head = await browser.head(path)
+
+    assert head.status_code == whole.status_code
+    assert head.headers == whole.headers
+
+
+async def test_a_head_is_no_way_to_what_is_only_posted(browser: httpx.AsyncClient) -> None:
+    response = await browser.head(f"{LOGIN}/otp")
+
+    assert (response.status_code, response.headers["allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize("path", [f"{LOGIN}/", "/api/v1/session/", "/login/"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_nobody_is_led_from_https_to_http_by_a_slash_too_many_with_the_password_he_sends(
+    browser: httpx.AsyncClient, method: str, path: str
+) -> None:
+    response = await browser.request(method, path, json={"username": "ada", "password": CANARY})
+
+    assert problem(response) == (404, "not_found")
+    assert "location" not in response.headers
 
 
 async def test_a_mistake_of_ours_is_logged_and_not_shown(world: World, log_in: Login, logs: list[Any]) -> None:

@@ -50,6 +50,10 @@ def test_cookies_travel_over_plain_http_for_the_gateway_of_a_developer_only(keys
     assert all("COOKIE_SECURE" not in environment(name, keys) for name in set(NAMES) - {"gateway"})
 
 
+def test_whoever_has_a_proxy_with_a_certificate_may_have_secure_cookies_too(keys: Keys) -> None:
+    assert environment("gateway", keys, {"COOKIE_SECURE": "true"})["COOKIE_SECURE"] == "true"
+
+
 def test_secrets_of_the_persons_own_environment_are_not_handed_on(keys: Keys) -> None:
     inherited = {"KEYRING": "k0:of-production", "RABBITMQ_URL": "amqp://of-production", "LOG_LEVEL": "DEBUG"}
 
