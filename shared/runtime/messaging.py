@@ -226,7 +226,10 @@ class RabbitMessenger:
             connection.close_callbacks.add(self._say_lost)
             connection.reconnect_callbacks.add(self._say_back)
             async with connection.channel() as channel:
-                await (topology.find if self.users is BrokerUsers.OWN else topology.declare)(channel)
+                if self.users is BrokerUsers.SHARED:
+                    await topology.declare(channel)
+                for thing in topology.needed():
+                    await topology.find(channel, thing)
             opened = await connection.channel(publisher_confirms=True, on_return_raises=True)
         except BaseException:
             await connection.close()

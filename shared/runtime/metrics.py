@@ -38,6 +38,9 @@ OUTBOX_AGE = Gauge(
     "How long the oldest event has waited to be told; 0 where none waits.",
     ["collection"],
 )
+BROKER_LACKS = Gauge(
+    "wardgate_broker_lacks", "Exchanges and queues that this process needs and did not find when it looked last."
+)
 HASHING = Gauge("wardgate_hashing_waiting", "Passwords that are being hashed or wait for a core.")
 
 LOGINS = Counter(

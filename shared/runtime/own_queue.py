@@ -8,7 +8,7 @@ from typing import cast
 import aiormq
 import structlog
 from aio_pika import Channel
-from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 
 from shared.runtime import topology
 from shared.runtime.messaging import RabbitMessenger, Unreachable, lost_is_not_cancelled
@@ -19,10 +19,16 @@ _LISTEN_TIMEOUT = 5.0
 """Seconds until the broker must have made the queue."""
 _PAUSE = 1.0
 """Seconds between two tries to make one."""
+_BOUND_FOR = 5.0
+"""Seconds until it is bound once more."""
 
 
 class OwnQueue:
-    """Exclusive, not durable, bound to all events under one key, and made anew whenever the connection comes back."""
+    """Exclusive, not durable, bound to all events under one key, and made anew whenever the connection comes back.
+
+    It is bound again and again: nobody is told where the exchange is deleted, and one that is made anew knows of no
+    queue. What is asked would be answered from then on, and no answer come.
+    """
 
     def __init__(
         self,
@@ -52,8 +58,8 @@ class OwnQueue:
         And a name of one's own would have to be permitted, to exchanges with it (`ops.privileges`).
         """
         if self._listening is None:
-            lost = await self._listen()
-            self._listening = asyncio.create_task(self._keep_listening(lost))
+            queue, lost = await self._listen()
+            self._listening = asyncio.create_task(self._keep_listening(queue, lost))
 
     async def close(self) -> None:
         """Listen no more."""
@@ -65,8 +71,8 @@ class OwnQueue:
         self._give_up()
         await self._leave()
 
-    async def _listen(self) -> asyncio.Event:
-        """Make the queue and read it; what is returned is set when it is lost.
+    async def _listen(self) -> tuple[AbstractQueue, asyncio.Event]:
+        """Make the queue and read it; the event is set when it is lost.
 
         On a channel that aio-pika does not restore by itself, since it would come back without its queue; and not from
         its callbacks, which swallow an error: one try that failed, and nothing would be heard any more.
@@ -84,22 +90,35 @@ class OwnQueue:
                     underlay = cast("aiormq.Channel", await channel.get_underlay_channel())
                     underlay.on_consumer_cancel_callbacks.add(lambda _: lost.set())
                     queue = await channel.declare_queue(exclusive=True, auto_delete=True)
-                    await queue.bind(topology.EVENTS, self._topic or queue.name)
+                    await self._bind(queue)
                     await queue.consume(self._heard, no_ack=True)
         except Exception as error:  # aiormq raises a bare one where the connection goes while a channel is opened
             raise Unreachable(f"no queue of one's own: {type(error).__name__}") from error
         self.name = queue.name
-        return lost
+        return queue, lost
 
-    async def _keep_listening(self, lost: asyncio.Event) -> None:
+    async def _bind(self, queue: AbstractQueue) -> None:
+        await queue.bind(topology.EVENTS, self._topic or queue.name)
+
+    async def _keep_listening(self, queue: AbstractQueue, lost: asyncio.Event) -> None:
         while True:
-            await lost.wait()
+            while not await self._is_lost(lost):
+                with suppress(Exception), lost_is_not_cancelled():  # its channel ends by that, and the queue is lost
+                    async with asyncio.timeout(_LISTEN_TIMEOUT):
+                        await self._bind(queue)
             self._give_up()
             try:
-                lost = await self._listen()
+                queue, lost = await self._listen()
             except Unreachable as reason:
                 _log.warning("cannot listen", kind=self._kind, reason=str(reason))
                 await asyncio.sleep(_PAUSE)
+
+    async def _is_lost(self, lost: asyncio.Event) -> bool:
+        """Whether the queue is lost before it has to be bound once more."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_BOUND_FOR):
+                await lost.wait()
+        return lost.is_set()
 
     async def _leave(self) -> None:
         """Close the channel, if it is still there, and its queue goes with it."""

@@ -39,6 +39,7 @@ from shared.runtime.reader import Reader
 from shared.runtime.router import Router
 from shared.runtime.settings import Settings
 from shared.runtime.telling import Teller
+from shared.runtime.watch import Watch
 
 _log = structlog.get_logger(__name__)
 
@@ -93,6 +94,7 @@ class Runtime:
         self._outboxes: list[Outbox] = []
         self._callers: list[Caller] = []
         self._teller = Teller(self.messenger)
+        self._watch = Watch(service, self.messenger)
         self._instance = Instance(service, self.messenger, self.missing, self._outboxes, now)
         self._broker: RabbitBroker | None = None
         self._batches: BatchReader | None = None
@@ -123,7 +125,7 @@ class Runtime:
 
     async def missing(self) -> tuple[str, ...]:
         """What this process waits for; nothing when it can do its work."""
-        missing = [] if self._prepared and self.messenger.is_open else ["rabbitmq"]
+        missing = [*self._watch.missing] if self._prepared and self.messenger.is_open else ["rabbitmq"]
         try:
             await self.mongo.ping()
         except PyMongoError:
@@ -178,6 +180,7 @@ class Runtime:
                 gc.collect()
                 gc.freeze()  # what is there by now stays: no collection has to look at it again
                 _log.info("ready")
+        await self._watch.keep([reading.message for reading in router.readings])
 
     async def _connect(self, router: Router, prepare: Callable[[], Awaitable[None]]) -> None:
         url = self.settings.rabbitmq_url.get_secret_value()

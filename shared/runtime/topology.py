@@ -7,8 +7,9 @@ is dead-lettered to the parked messages: that is where the broker itself puts a 
 RabbitMQ drops a message that it dead-letters in a circle for the delivery limit (docs/decisions/0003).
 """
 
+from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from aio_pika import ExchangeType
 from aio_pika.abc import AbstractChannel
@@ -36,6 +37,9 @@ EXCHANGES = {
     RETRY: ExchangeType.TOPIC,
     PARKED: ExchangeType.FANOUT,
 }
+
+Thing = tuple[Literal["exchange", "queue"], str]
+"""Something on the broker, and its name."""
 
 DELIVERY_LIMIT = 10
 RETRY_DELAY = timedelta(seconds=2)
@@ -123,9 +127,16 @@ async def declare(channel: AbstractChannel) -> None:
     await declare_everything(channel, Service.AUDIT)
 
 
-async def find(channel: AbstractChannel) -> None:
-    """See that what all services share is there. Raises `aiormq.exceptions.ChannelNotFoundEntity`."""
-    for name in EXCHANGES:
+def needed(reads: Iterable[tuple[Service, type[Message]]] = ()) -> tuple[Thing, ...]:
+    """What all services share, and the queues in which services find these kinds of message."""
+    queues = (RETRY, PARKED, everything_queue(Service.AUDIT)[0], *(work_queue(*each).name for each in reads))
+    return (*(("exchange", name) for name in EXCHANGES), *(("queue", name) for name in queues))
+
+
+async def find(channel: AbstractChannel, thing: Thing) -> None:
+    """See that this is there. Raises `aiormq.exceptions.ChannelNotFoundEntity`, and the channel is closed then."""
+    kind, name = thing
+    if kind == "exchange":
         await channel.declare_exchange(name, passive=True)
-    for name in (RETRY, PARKED, everything_queue(Service.AUDIT)[0]):
+    else:
         await channel.declare_queue(name, passive=True)

@@ -275,6 +275,17 @@ async def test_a_caller_recovers_where_the_broker_comes_back_without_what_was_de
         assert isinstance(await asked_until_answered(caller), ReadinessReported)
 
 
+async def test_a_caller_is_answered_again_after_the_exchange_of_answers_was_deleted_and_made_anew(
+    broker: Broker, settings: Keyholder
+) -> None:
+    async with serving(answering(), settings=settings, patience=SOON * 10) as wire:
+        async with await aio_pika.connect(broker.url) as connection, connection.channel() as channel:
+            await channel.exchange_delete(topology.EVENTS)
+            await topology.declare(channel)
+
+        assert isinstance(await asked_until_answered(wire.caller), ReadinessReported)
+
+
 @pytest.mark.usefixtures("broker")
 async def test_a_caller_whose_reply_queue_was_deleted_makes_another(settings: Keyholder) -> None:
     async with serving(answering(), settings=settings) as wire:
