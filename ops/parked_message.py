@@ -16,7 +16,7 @@ from shared.contracts.message import Message
 from shared.contracts.seals import sealed_fields
 from shared.runtime.messaging import Letter
 from shared.runtime.origin import publisher
-from shared.runtime.parking import TOPIC, vouched
+from shared.runtime.parking import BEGUN, TOPIC, vouched
 
 _KINDS: Mapping[str, type[Message]] = {**COMMANDS, **EVENTS}
 
@@ -85,7 +85,7 @@ class ParkedMessage:
     def is_late(self, now: datetime) -> bool:
         """Whether nobody waits for it any more: its reader would pass it over, unless it must be heard."""
         kind = _KINDS.get(self.topic)
-        must_be_heard = kind is not None and getattr(kind, "kept", False)
+        must_be_heard = BEGUN in self.headers or (kind is not None and getattr(kind, "kept", False))
         return self.deadline is not None and now >= self.deadline and not must_be_heard
 
     def again(self) -> Letter:

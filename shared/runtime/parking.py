@@ -13,8 +13,14 @@ from shared.runtime.origin import PUBLISHED_BY
 TOPIC = "x-topic"
 """The header that says what an event is, where it went through a queue of all events and its routing key is lost."""
 
-_OWN_HEADERS = ("x-message-id", "x-deadline", BEGIN_BY, "x-attempt", TRACEPARENT, TOPIC, PUBLISHED_BY)
+BEGUN = "x-begun"
+"""The header that says that a message was begun before it was retried or parked: it is finished however late."""
+
+_OWN_HEADERS = ("x-message-id", "x-deadline", BEGIN_BY, "x-attempt", TRACEPARENT, TOPIC, PUBLISHED_BY, BEGUN)
 """What goes on with a message that is retried or parked. `CC` does not, or the broker would copy it again."""
+_LONGEST = 255
+"""Characters of any of them: none of ours has more. Headers have to fit into one frame, and the broker ends the
+connection of whoever sends a longer one: a message that all but fills it could be neither retried nor parked."""
 
 
 def parked(letter: Letter, queue: str, reason: str, detail: str, at: datetime) -> Letter:
@@ -37,8 +43,12 @@ def parked(letter: Letter, queue: str, reason: str, detail: str, at: datetime) -
 
 
 def own(headers: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the headers that are a message's own."""
-    return {name: headers[name] for name in _OWN_HEADERS if name in headers}
+    """Those of the headers that are a message's own, and of the form that ours have."""
+    return {name: headers[name] for name in _OWN_HEADERS if name in headers and _is_short(headers[name])}
+
+
+def _is_short(value: Any) -> bool:
+    return isinstance(value, int) or (isinstance(value, str) and len(value) <= _LONGEST)
 
 
 def vouched(headers: Mapping[str, Any], publisher: str | None) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from shared.runtime.clock import Clock
 from shared.runtime.messaging import Envelope, Forbidden, Letter, Messenger, Unreachable, conversing
 from shared.runtime.metrics import MESSAGE_SECONDS, MESSAGES, count_told
 from shared.runtime.origin import BrokerUsers, publisher
-from shared.runtime.parking import parked, vouched, wrong_fields
+from shared.runtime.parking import BEGUN, parked, vouched, wrong_fields
 from shared.runtime.router import Reading
 
 _log = structlog.get_logger(__name__)
@@ -73,7 +73,7 @@ class Reader:
         once, and ten times at once is the delivery limit. Where the connection is gone, so is this task.
         """
         began = time.perf_counter()
-        is_begun = bool(incoming.raw_message.redelivered)
+        is_begun = bool(incoming.raw_message.redelivered) or BEGUN in incoming.headers
         while True:
             try:
                 outcome = await self._outcome(incoming, is_begun=is_begun)
@@ -102,6 +102,8 @@ class Reader:
         must_be_heard = is_begun or (isinstance(message, Event) and message.kept)
         if envelope.is_late(self._clock()) and not must_be_heard:
             return Outcome.LATE
+        if is_begun:
+            incoming.headers[BEGUN] = True  # tried again after a fault it is a new message to the broker
         with tracing.reading(self._queue, envelope) as traced, conversing(traced):
             return await self._handle(message, traced, incoming)
 

@@ -89,6 +89,20 @@ async def test_a_malformed_message_is_parked_at_once_and_what_it_says_is_in_no_l
     assert await broker.count(PARKED) == 1
 
 
+async def test_a_message_whose_headers_fill_their_frame_is_parked_and_nobody_loses_his_connection_by_it(
+    broker: Broker, settings: Keyholder, log: io.StringIO
+) -> None:
+    body = question().model_dump_json().encode()
+
+    async with serving(auth(never), settings=settings), broker.hearing(exchange=PARKED) as parked:
+        await broker.put(COMMANDS, VerifyPassword.topic, body, headers={"x-message-id": "x" * 130_900})
+        found = await parked.next()
+
+    assert found.body == body
+    assert found.headers["x-parked-reason"] == "malformed"
+    assert "connection to RabbitMQ is lost" not in log.getvalue()
+
+
 async def test_a_seal_that_cannot_be_opened_is_malformed(broker: Broker, settings: Keyholder) -> None:
     async def cannot_open(_: VerifyPassword) -> None:
         raise SealBroken
@@ -271,6 +285,27 @@ async def test_what_comes_again_is_finished_however_late_for_it_may_have_been_to
     await broker.refuse(QUEUE)
 
     async with broker.hearing(OtpRequired.topic) as heard, serving(auth(tell), settings=settings):
+        told = await heard.next()
+
+    assert told.correlation_id == FLOW
+
+
+async def test_what_comes_again_is_finished_also_where_it_meets_a_fault_on_the_way(
+    broker: Broker, settings: Keyholder
+) -> None:
+    tries = []
+
+    async def at_the_second_time(command: VerifyPassword) -> OtpRequired:
+        tries.append(command)
+        if len(tries) == 1:
+            raise ZeroDivisionError
+        return answer(command)
+
+    await broker.declare(Service.AUTH, VerifyPassword)
+    await broker.send(question(), Envelope(FLOW, deadline=now() - timedelta(seconds=1)))
+    await broker.refuse(QUEUE)
+
+    async with broker.hearing(OtpRequired.topic) as heard, serving(auth(at_the_second_time), settings=settings):
         told = await heard.next()
 
     assert told.correlation_id == FLOW
