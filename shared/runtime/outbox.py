@@ -66,8 +66,9 @@ class Outbox:
         return 0.0 if self._untold_since is None else (self._clock() - self._untold_since).total_seconds()
 
     async def _deliver(self, documents: Sequence[Document]) -> None:
-        await asyncio.gather(*(self._tell(document) for document in documents))
-        told = [entry["id"] for document in documents for entry in document.get("outbox", ())]
+        """Tell what these documents hold, and strike out what was told, also where others could not be."""
+        told: list[str] = []
+        ended = await asyncio.gather(*(self._tell(document, told) for document in documents), return_exceptions=True)
         if told:
             await self._collection.update_many(
                 {"_id": {"$in": [document["_id"] for document in documents]}},
@@ -77,15 +78,18 @@ class Outbox:
                 {"_id": {"$in": [document["_id"] for document in documents]}, "outbox": []},
                 {"$unset": {"outbox": ""}},
             )
+        for untold in filter(None, ended):
+            raise untold
 
-    async def _tell(self, document: Document) -> None:
+    async def _tell(self, document: Document, told: list[str]) -> None:
         for entry in document.get("outbox", ()):
             fields = {name: value for name, value in entry.items() if name not in {"id", "kept_at"}}
             await self._messenger.send(Letter(**fields))
+            told.append(entry["id"])
 
 
 async def relay(outboxes: Sequence[Outbox], every: timedelta, pause: Callable[[float], Awaitable[None]]) -> None:
-    """Sweep these outboxes for ever; a broker or a database that is away is tried again."""
+    """Sweep these outboxes for ever, whatever becomes of it: nobody else would tell what is left."""
     while True:
         await pause(every.total_seconds())
         for outbox in outboxes:
@@ -94,3 +98,5 @@ async def relay(outboxes: Sequence[Outbox], every: timedelta, pause: Callable[[f
                     pass
             except (Unreachable, PyMongoError) as error:
                 _log.warning("outbox waits", reason=type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - an entry that another version wrote, or whatever it is
+                _log.error("outbox waits", reason=type(error).__name__, exc_info=error)

@@ -10,7 +10,7 @@ from shared.contracts.enrollment import EnrollmentConfirmed
 from shared.contracts.message import Event, MessageId
 from shared.contracts.policy import EnforcementChanged
 from shared.contracts.vocabulary import Mode, TenantId
-from shared.runtime.messaging import Envelope, Letter, RabbitMessenger, Unreachable, conversing
+from shared.runtime.messaging import Envelope, Forbidden, Letter, RabbitMessenger, Unreachable, conversing
 from shared.runtime.mongo import Collection, Database
 from shared.runtime.origin import BrokerUsers
 from shared.runtime.outbox import Outbox, relay
@@ -101,6 +101,28 @@ async def test_while_the_broker_is_away_nothing_is_lost_and_the_order_stays(
 
     assert revisions(messenger) == [1, 2, 3]
     assert await outbox.sweep() == 0
+
+
+async def test_what_cannot_be_told_keeps_nothing_else_from_being_struck_out(
+    accounts: Collection, clock: ToldClock
+) -> None:
+    class Strict(FakeMessenger):
+        async def send(self, letter: Letter) -> None:
+            if EnforcementChanged.model_validate_json(letter.body).policy_revision == 2:
+                raise Forbidden("not this one")
+            await super().send(letter)
+
+    messenger = Strict()
+    outbox = Outbox(accounts, messenger, clock)
+    for revision in (1, 2, 3):
+        await commit(outbox, accounts, changed(revision), document=f"tenant-{revision}")
+
+    for _ in range(2):
+        with pytest.raises(Forbidden):
+            await outbox.sweep()
+
+    assert sorted(revisions(messenger)) == [1, 3]
+    assert [document["_id"] async for document in accounts.find({"outbox": {"$exists": True}})] == ["tenant-2"]
 
 
 async def test_what_is_committed_while_the_outbox_is_emptied_is_not_struck_out_untold(
