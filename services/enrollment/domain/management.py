@@ -176,14 +176,18 @@ def _removed(owner: Owner, allowed: RemovalAllowed, occasion: Occasion) -> Authe
 def renew_recovery_codes(owner: Owner, allowed: RenewalAllowed, occasion: Occasion, vault: Vault) -> Decision:
     """Make new recovery codes in place of all that there are.
 
-    Told twice it makes two sets, and both stand: which of the two answers came to be seen nobody knows. Raises
-    `WrongState` where there is no authenticator that they could stand in for.
+    Told twice it makes two sets, and both stand: which of the two answers came to be seen nobody knows. Told when
+    others were allowed after it and made before it, it makes none: those are what its user has written down, and where
+    its reader was cut off it can come long after them. Raises `WrongState` then, and where there is no authenticator
+    that they could stand in for.
     """
     if not owner.active:
         raise WrongState("There is no authenticator app that recovery codes could stand in for.")
     mine = [one for one in owner.recovery if one.issued_for == occasion.flow][-MOST_SETS + 1 :]
+    if any(one.allowed_at and one.allowed_at > allowed.occurred_at for one in owner.recovery if one not in mine):
+        raise WrongState("Newer recovery codes have been made already.")
     codes, kept = vault.recovery_codes(occasion.flow)
-    issued = RecoverySet.issued(kept, occasion.now, issued_for=occasion.flow)
+    issued = RecoverySet.issued(kept, occasion.now, occasion.flow, allowed.occurred_at)
     told = RecoveryCodesRenewed(**occasion.of(owner), login=allowed.login, recovery_codes=codes)
     return replace(owner, recovery=(*mine, issued)), (told,)
 

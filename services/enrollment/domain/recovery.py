@@ -17,11 +17,15 @@ class RecoverySet:
     """For each code the login that used it."""
     issued_for: str | None = None
     """The request or the added authenticator that it was made for: asked again, it is not in the way of another."""
+    allowed_at: datetime | None = None
+    """When it was allowed to take the place of all earlier ones, where it was: a word from before that is no news."""
 
     @classmethod
-    def issued(cls, codes: RecoveryCodes, now: datetime, issued_for: str | None = None) -> "RecoverySet":
+    def issued(
+        cls, codes: RecoveryCodes, now: datetime, issued_for: str | None = None, allowed_at: datetime | None = None
+    ) -> "RecoverySet":
         """A set of which nothing is used yet."""
-        return cls(codes, now, (None,) * len(codes.hashes), issued_for)
+        return cls(codes, now, (None,) * len(codes.hashes), issued_for, allowed_at)
 
     @property
     def left(self) -> int:

@@ -501,6 +501,20 @@ def test_codes_made_twice_by_one_request_stand_both() -> None:
     assert len(owner.recovery) == 2
 
 
+def test_a_request_for_recovery_codes_that_comes_after_a_later_one_leaves_the_codes_of_that_alone() -> None:
+    owner = owner_of()
+    earlier = RenewalAllowed(**asked(), occurred_at=NOON)
+    later = RenewalAllowed(**asked(), occurred_at=NOON + timedelta(seconds=9))
+    owner, _ = renew_recovery_codes(owner, later, at(later, seconds=9), VAULT)
+
+    with pytest.raises(WrongState):
+        renew_recovery_codes(owner, earlier, at(earlier, seconds=15), VAULT)
+
+    after_that = RenewalAllowed(**asked(), occurred_at=NOON + timedelta(minutes=1))
+    renewed, _ = renew_recovery_codes(owner, after_that, at(after_that, minutes=1), VAULT)
+    assert renewed.recovery != owner.recovery
+
+
 def test_recovery_codes_stand_in_for_an_authenticator_or_there_are_none() -> None:
     event = RenewalAllowed(**asked(), occurred_at=NOON)
 
@@ -534,7 +548,8 @@ def test_an_owner_from_before_there_were_names_is_read_as_he_was() -> None:
         del document[field]
     for field in ("name", "started_by", "last_used_at"):
         del document["authenticators"][0][field]
-    del document["recovery"][0]["issued_for"]
+    for field in ("issued_for", "allowed_at"):
+        del document["recovery"][0][field]
 
     owner = adapter.validate_python(document)
 
