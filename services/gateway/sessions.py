@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import Context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -113,7 +113,8 @@ class Sessions:
 
         Raises `PyMongoError`; the session goes on under its token from before then: nobody is signed out.
         """
-        async with self._undone_if_unknown(after, _document(before)):
+        as_before = replace(before, last_seen=after.last_seen)  # he was here: where the answer is late, it is not over
+        async with self._undone_if_unknown(after, _document(as_before)):
             renewed = await self._logins.replace_one(_under_its_token(before), _document(after))
         return bool(renewed.matched_count)
 

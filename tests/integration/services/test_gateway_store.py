@@ -12,7 +12,7 @@ from services.gateway.flows import Flow, Flows, FlowState
 from services.gateway.sessions import Session, Sessions
 from shared.contracts.policy import EnforcementChanged, Link
 from shared.contracts.vocabulary import Audience, AuthenticationMethod, AuthenticatorType, FlowId, Mode
-from shared.runtime.mongo import Database, DuplicateKeyError, PyMongoError
+from shared.runtime.mongo import Collection, Database, DuplicateKeyError, PyMongoError
 from tests.component.gateway.fakes import FakeFlows, FakeSessions
 from tests.examples import ADA, BOB, FLOW, NOON, OPEN_CUSTOMER
 from tests.fakes import ToldClock
@@ -68,25 +68,32 @@ class Unanswering:
         self._times = times
 
     def __getitem__(self, name: str) -> Any:
-        self._collection = self._database[name]
-        return self
-
-    async def insert_one(self, document: Mapping[str, Any]) -> None:
-        await self._collection.insert_one(document)
-        self._lose()
-
-    async def replace_one(self, query: Mapping[str, Any], document: Mapping[str, Any]) -> None:
-        await self._collection.replace_one(query, document)
-        self._lose()
-
-    async def delete_one(self, query: Mapping[str, Any]) -> None:
-        self._lose()
-        await self._collection.delete_one(query)
+        return Silent(self._database[name], self._lose)
 
     def _lose(self) -> None:
         self._times -= 1
         if self._times >= 0:
             raise PyMongoError("the answer was lost")
+
+
+class Silent:
+    """One collection of it."""
+
+    def __init__(self, collection: Collection, lose: Callable[[], None]) -> None:
+        self._collection = collection
+        self._lose = lose
+
+    async def insert_one(self, document: Mapping[str, Any]) -> None:
+        await self._collection.insert_one(dict(document))
+        self._lose()
+
+    async def replace_one(self, query: Mapping[str, Any], document: Mapping[str, Any]) -> None:
+        await self._collection.replace_one(query, dict(document))
+        self._lose()
+
+    async def delete_one(self, query: Mapping[str, Any]) -> None:
+        self._lose()
+        await self._collection.delete_one(query)
 
 
 def flow(**changes: Any) -> Flow:
@@ -452,6 +459,21 @@ async def test_a_session_of_which_it_is_not_known_whether_it_was_renewed_goes_on
 
     await comes_true(lambda: sessions.of_token("a digest"), before)
     assert await sessions.of_token("another digest") is None
+
+
+async def test_a_session_of_which_it_is_not_known_whether_it_was_renewed_was_used_when_its_user_tried_to(
+    mongo_database: Database, clock: ToldClock
+) -> None:
+    sessions = Sessions(mongo_database, clock, IDLE)
+    before = session(last_seen=clock() - timedelta(minutes=59))
+    after = replace(before, token_hash="another digest", last_seen=clock())
+    await sessions.add(before)
+
+    with pytest.raises(PyMongoError):
+        await unanswered(mongo_database, clock).renew(before, after)
+    clock.pass_by(timedelta(minutes=2))
+
+    await comes_true(lambda: sessions.of_token("a digest"), replace(before, last_seen=clock()))
 
 
 def unanswered(database: Database, clock: ToldClock) -> Sessions:
