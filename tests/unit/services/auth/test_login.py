@@ -78,21 +78,31 @@ def test_whoever_may_not_enter_is_told_why_in_the_event_only(
     assert checked.rehashed is None
 
 
-def test_a_disabled_user_does_not_enter_even_where_his_password_was_found_right() -> None:
-    verdict = judge(user(disabled=True), Check(matches=True), FLOW, NOON)
+@pytest.mark.parametrize(
+    ("somebody", "is_locked", "reason"),
+    [(user(disabled=True), False, LoginFailure.DISABLED), (user(), True, LoginFailure.LOCKED)],
+)
+def test_neither_a_disabled_nor_a_locked_user_enters_even_where_his_password_was_found_right(
+    somebody: User, *, is_locked: bool, reason: LoginFailure
+) -> None:
+    verdict = judge(somebody, Check(matches=True), FLOW, NOON, is_locked=is_locked)
 
     assert isinstance(verdict, LoginFailed)
+    assert verdict.reason is reason
 
 
 @pytest.mark.parametrize("typed", [ADA.password, "a guess"])
-@pytest.mark.parametrize("somebody", [None, user(disabled=True), user(BCRYPT, disabled=True)])
-def test_nobody_and_the_disabled_cost_one_hash_of_the_same_kind_as_a_wrong_password(
-    somebody: User | None, typed: str
+@pytest.mark.parametrize(
+    ("somebody", "is_locked"),
+    [(None, False), (user(disabled=True), False), (user(BCRYPT, disabled=True), False), (user(BCRYPT), True)],
+)
+def test_nobody_the_disabled_and_the_locked_cost_one_hash_of_the_same_kind_as_a_wrong_password(
+    somebody: User | None, typed: str, *, is_locked: bool
 ) -> None:
     passwords = WatchedPasswords()
     check(user(passwords.hash(ADA.password)), "a guess", passwords)
 
-    checked = check(somebody, typed, passwords)
+    checked = check(somebody, typed, passwords, is_locked=is_locked)
 
     real, nobody = (hashed.rsplit("$", 2)[0] for hashed in passwords.verified)
     assert nobody == real == "$argon2id$v=19$m=8,t=1,p=1"
