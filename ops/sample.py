@@ -135,7 +135,7 @@ class Observer:
 
         async def hear(incoming: AbstractIncomingMessage) -> None:
             with suppress(ValueError):  # whatever else comes here is no answer to this question
-                report = InstanceReported.model_validate_json(incoming.body)
+                report = InstanceReported.read(incoming.body)
                 if self._is_by(report.service, incoming):
                     heard[report.instance] = report
             if expected <= Counter(report.service for report in heard.values()):

@@ -22,8 +22,7 @@ from services.gateway.portal import (
     told,
 )
 from services.gateway.problems import Code, Problem
-from services.gateway.routes.pages_code import asked
-from services.gateway.routes.pages_setup import SIX_DIGITS
+from services.gateway.routes.pages_code import SIX_DIGITS, asked
 from services.gateway.sessions import Session
 from shared.contracts.vocabulary import AuthenticatorType
 from shared.runtime.messaging import Unreachable

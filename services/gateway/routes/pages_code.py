@@ -25,9 +25,9 @@ class Method:
     wrong: Notice
 
 
-_TOTP = Method(
-    AuthenticatorType.TOTP, ENTER_CODE, re.compile(r"[0-9]{6}", re.ASCII), Notice.CODE_MALFORMED, Notice.CODE_WRONG
-)
+SIX_DIGITS = re.compile(r"[0-9]{6}", re.ASCII)
+
+_TOTP = Method(AuthenticatorType.TOTP, ENTER_CODE, SIX_DIGITS, Notice.CODE_MALFORMED, Notice.CODE_WRONG)
 _RECOVERY_CODE = Method(
     AuthenticatorType.RECOVERY_CODE,
     ENTER_RECOVERY_CODE,

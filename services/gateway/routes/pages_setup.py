@@ -1,6 +1,5 @@
 """The pages of the wizard that sets an authenticator app up."""
 
-import re
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request, Response
@@ -20,9 +19,8 @@ from services.gateway.portal import (
     told,
 )
 from services.gateway.problems import Problem
+from services.gateway.routes.pages_code import SIX_DIGITS
 from shared.runtime.messaging import Unreachable
-
-SIX_DIGITS = re.compile(r"[0-9]{6}", re.ASCII)
 
 
 @dataclass(frozen=True)
