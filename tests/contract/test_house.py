@@ -133,3 +133,30 @@ def test_the_architecture_names_every_event_that_is_kept_and_every_one_that_is_n
     named = {topic for topic in EVENTS if f"`{topic.rpartition('.')[0]}`" in paragraph}
 
     assert named == {topic for topic, event in EVENTS.items() if (event.kept if sign == "kept" else not event.recorded)}
+
+
+def test_no_class_is_called_what_says_nothing_of_it() -> None:
+    called = {
+        node.name
+        for module in modules()
+        for node in ast.walk(ast.parse(module.read_text()))
+        if isinstance(node, ast.ClassDef)
+    }
+
+    assert {name for name in called if re.search("(Manager|Helper|Utils?|Base|Impl|Data)$", name)} == set()
+
+
+def test_what_a_domain_knows_is_never_changed_but_replaced() -> None:
+    made = {
+        f"{module.relative_to(ROOT)}: {node.name}": [ast.unparse(each) for each in node.decorator_list]
+        for module in sorted((ROOT / "services").glob("*/domain/*.py"))
+        for node in ast.walk(ast.parse(module.read_text()))
+        if isinstance(node, ast.ClassDef)
+    }
+
+    changeable = {name for name, how in made.items() if any("dataclass" in each for each in how)} - {
+        name for name, how in made.items() if any("frozen=True" in each for each in how)
+    }
+
+    assert made
+    assert changeable == set()
