@@ -14,6 +14,7 @@ from uuid import UUID
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
 from ops.checkout import STATE
@@ -139,7 +140,7 @@ def _show(chains: list[Chain]) -> None:
     table = Table("account", "records", Column("hash of the last", overflow="fold"), "")
     for chain in chains:
         verdict = "[red]damaged" if chain.damages else "[green]whole"
-        table.add_row(printable(chain.head.root), f"{chain.records:,}", chain.head.hash, verdict)
+        table.add_row(escape(printable(chain.head.root)), f"{chain.records:,}", chain.head.hash, verdict)
     console = Console()
     console.print(table)
     for damage in (damage for chain in chains for damage in chain.damages):

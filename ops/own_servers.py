@@ -44,6 +44,8 @@ def provision(
         raise typer.BadParameter(str(error)) from None
     try:
         said = provided(administrator, environ.get("MONGODB_PREFIX", PREFIX), to.absolute())
+    except OSError as error:  # of a server, it would be one of the others
+        raise typer.BadParameter(f"{error.filename or to}: {error.strerror}", param_hint="--to") from None
     except (Refused, Unreachable) as error:
         typer.echo(printable(str(error)), err=True)
         raise typer.Exit(AMISS if isinstance(error, Refused) else NOT_ASKED) from None

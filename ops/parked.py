@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Column, Table
+from rich.text import Text
 
 from ops.checkout import STATE
 from ops.echo import printable
@@ -17,6 +18,7 @@ from ops.exits import AMISS, NOT_ASKED
 from ops.parked_message import ParkedMessage
 from ops.parking_lot import Fate, Occupied, ParkingLot
 from ops.running import NotRunning, Running, find
+from ops.sample import queues
 from shared.runtime.clock import now
 from shared.runtime.messaging import Unreachable
 
@@ -26,6 +28,7 @@ app = typer.Typer(
     "3: they could not be looked at.",
 )
 
+_LONGEST_QUEUE = max(len(queue.name) for queue in queues())
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Of the messages; `parked list` shows them.")]
@@ -61,11 +64,13 @@ def list_(*, reason: Reason = None, queue: Queue = None, as_json: AsJson = False
     if as_json:
         typer.echo(json.dumps([told(message) for message, _ in found], indent=2))
         return
-    columns = ("parked", "queue", "reason", Column("detail", overflow="fold"), Column("id", no_wrap=True), "")
-    table = Table(*columns, caption=f"{len(found):,} parked")
+    # Two lines for each: id, queue and reason choose it, so they have to be legible at 80 columns, and in a pipe.
+    first = Column("id, and the queue it came out of", width=_LONGEST_QUEUE, overflow="fold")
+    table = Table(first, Column("parked, and why", overflow="fold"), caption=f"{len(found):,} parked", show_lines=True)
     for message, _ in found:
-        cells = (_at(message.parked_at), message.queue, message.reason, message.detail, message.id)
-        table.add_row(*(printable(cell) for cell in cells), "late" if message.is_late(now()) else "")
+        when = ", ".join(filter(None, [_at(message.parked_at), "late" if message.is_late(now()) else ""]))
+        why = ": ".join(filter(None, [message.reason, message.detail]))
+        table.add_row(_stacked(message.id, message.queue), _stacked(when, why))
     Console().print(table)
 
 
@@ -168,6 +173,11 @@ def _end(found: Sequence[tuple[ParkedMessage, Fate]], fate: Fate = Fate.STAY) ->
         typer.echo("No parked message fits.", err=True)
     if not found or any(became is not fate for _, became in found):
         raise typer.Exit(AMISS)
+
+
+def _stacked(*lines: str) -> Text:
+    """Lines of a cell. Not as a string, in which Rich would follow what whoever published the message has marked up."""
+    return Text("\n".join(map(printable, lines)))
 
 
 def _at(moment: datetime | None) -> str:

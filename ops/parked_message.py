@@ -15,7 +15,7 @@ from shared.contracts.catalogue import COMMANDS, EVENTS
 from shared.contracts.message import Message
 from shared.contracts.seals import sealed_fields
 from shared.runtime.messaging import Letter
-from shared.runtime.origin import publisher
+from shared.runtime.origin import PUBLISHED_BY, publisher
 from shared.runtime.parking import BEGUN, TOPIC, vouched
 
 _KINDS: Mapping[str, type[Message]] = {**COMMANDS, **EVENTS}
@@ -73,7 +73,7 @@ class ParkedMessage:
             topic=next((name for name in named if name in _KINDS), ""),
             reason=_text(headers.get("x-parked-reason")) or _text(death.get("reason")) or "unknown",
             detail=_text(headers.get("x-parked-detail")),
-            publisher=publisher(incoming.user_id, headers, queue.partition(".")[0]),
+            publisher=_published_by(incoming.user_id, headers, queue.partition(".")[0]),
             parked_at=_moment(headers.get("x-parked-at")) or _moment(death.get("time")),
             deadline=_moment(headers.get("x-deadline")),
             correlation_id=incoming.correlation_id or "",
@@ -118,6 +118,12 @@ class ParkedMessage:
             shown = {name: said[name] for name in kind.model_fields if name in good and isinstance(said[name], _PLAIN)}
         withheld = tuple(name for name in kind.model_fields if name in said and name not in shown)
         return Content(shown, withheld, len(said.keys() - kind.model_fields.keys()))
+
+
+def _published_by(user: str | None, headers: Mapping[str, Any], reader: str) -> str | None:
+    """Who published it first. A reader that parks it says so, where it knows: what it does not say is not its own."""
+    is_parked_by_reader = user == reader and "x-parked-queue" in headers
+    return None if is_parked_by_reader and PUBLISHED_BY not in headers else publisher(user, headers, reader)
 
 
 def _object(body: bytes) -> dict[str, Any] | None:

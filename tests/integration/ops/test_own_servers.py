@@ -262,6 +262,13 @@ async def test_who_may_not_make_users_in_the_database_is_told_what_he_lacks(
     assert (status, "user or password is wrong" in said) == (AMISS, True)
 
 
+async def test_a_folder_that_cannot_be_written_is_named(provision: Provision) -> None:
+    status, said = await provision("--to", "/proc/provided")
+
+    assert status == 2
+    assert "/proc/provided" in said
+
+
 async def test_a_user_of_another_application_keeps_his_password(
     provision: Provision, addresses: dict[str, str], tmp_path: Path
 ) -> None:

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from ops.exits import AMISS, NOT_ASKED
 from ops.parked import app
 from ops.parking_lot import Fate, ParkingLot
+from ops.sample import queues
 from ops.stack import Stack
 from shared.contracts.auth import ImportedUser, ImportUsers, VerifyPassword
 from shared.contracts.message import Message
@@ -96,6 +97,39 @@ async def test_what_is_parked_is_listed_with_the_reason(broker: Broker, wardgate
         (str(second.id), QUEUE, "malformed"),
     ]
     assert CANARY not in said
+
+
+async def test_by_what_one_is_chosen_is_legible_whole_at_eighty_columns(
+    broker: Broker, wardgate: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    message, queue = question(), max((queue.name for queue in queues()), key=len)
+    await park(broker, message, reason="delivery_limit", queue=queue)
+
+    _, _, said = await wardgate("list")
+
+    assert {said.count(part) for part in (str(message.id), queue, "delivery_limit")} == {2}, "as JSON, and in the table"
+    assert max(len(line) for line in said.splitlines()) <= 80
+
+
+@pytest.mark.parametrize("marked", ["[/bold]", "[red]none[/red]", "[link=a:b]here[/link]"])
+async def test_what_is_parked_marks_nothing_up(broker: Broker, wardgate: Command, marked: str) -> None:
+    await park_body(broker, b"{}", **{"x-message-id": marked, "x-parked-detail": marked})
+
+    status, [listed], said = await wardgate("list")
+
+    assert (status, listed["id"]) == (0, marked)
+    assert said.count(marked) == 4, "twice as JSON, twice in the table"
+
+
+async def test_nobody_is_said_to_have_published_what_its_reader_knows_no_publisher_of(
+    broker: Broker, wardgate: Command
+) -> None:
+    await park(broker, question())
+
+    _, [listed], _ = await wardgate("list")
+
+    assert listed["published_by"] is None
 
 
 async def test_they_are_listed_in_the_order_of_their_coming_however_often_somebody_looks(
