@@ -18,7 +18,8 @@ from shared.runtime.clock import Clock
 from shared.runtime.mongo import Database, Document, DuplicateKeyError, PyMongoError
 
 _TOUCHED_EVERY = timedelta(minutes=1)
-"""How exactly the last use of a session is known: one write a minute, and not one for each request."""
+"""How exactly the last use of a session is known: one write a minute, and not one for each request. Where sessions
+end sooner out of use, ten times as exactly as that: one that is in use must not end."""
 _TRIES = 60
 
 
@@ -85,6 +86,7 @@ class Sessions:
         self._enforcement = database["enforcement"]
         self._clock = clock
         self._idle = idle
+        self._touched_every = min(_TOUCHED_EVERY, idle / 10)
         self._pause = pause
         self._undoing: set[asyncio.Task[None]] = set()
 
@@ -153,7 +155,7 @@ class Sessions:
         if found is None:
             return None
         session = _SESSION.validate_python(found)
-        if session.last_seen <= now - _TOUCHED_EVERY:
+        if session.last_seen <= now - self._touched_every:
             await self._logins.update_one(_under_its_token(session), {"$max": {"last_seen": now}})
         return session
 

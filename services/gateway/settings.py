@@ -9,26 +9,28 @@ from pydantic_settings import NoDecode
 from shared.contracts.vocabulary import Service
 from shared.runtime.settings import Environment, Keyholder
 
+_NONE = timedelta()
+
 
 class GatewaySettings(Keyholder):
     """Lifetimes are those of NIST SP 800-63B, section 2.2.3, for two factors; no session has longer ones."""
 
     cookie_secure: bool = True
     """Cookies for https alone. False only on a developer's own machine: they are then refused to any other host."""
-    flow_ttl: timedelta = timedelta(minutes=15)
-    """How long a login may take."""
-    session_ttl: timedelta = timedelta(hours=24)
-    session_idle: timedelta = timedelta(hours=1)
+    flow_ttl: timedelta = Field(default=timedelta(minutes=15), gt=_NONE, lt=timedelta(hours=1))
+    """How long a login may take. Policy knows of its password for an hour, and would refuse its code afterwards."""
+    session_ttl: timedelta = Field(default=timedelta(hours=24), gt=_NONE, le=timedelta(hours=24))
+    session_idle: timedelta = Field(default=timedelta(hours=1), gt=_NONE)
     """How long a session outlives its last use."""
     return_to: tuple[str, ...] = ()
     """The applications that the gate stands before, where a sign-in may end: their origins (`["https://app.example"]`)."""
-    patience: timedelta = timedelta(seconds=8)
+    patience: timedelta = Field(default=timedelta(seconds=8), gt=_NONE)
     """How long a browser waits for the services behind the gateway."""
     trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = ()
     """Whose `X-Forwarded-For` is believed: networks, separated by commas."""
     failures_per_address: int = Field(default=200, ge=1)
     """How many guesses of one address may fail within `failures_within`, whomever it guesses to be."""
-    failures_within: timedelta = timedelta(minutes=5)
+    failures_within: timedelta = Field(default=timedelta(minutes=5), ge=timedelta(seconds=1))
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod

@@ -305,6 +305,20 @@ async def test_the_last_use_is_written_once_a_minute(sessions: Sessions, clock: 
     assert after_a_minute.last_seen == NOON + LATER + timedelta(minutes=1)
 
 
+async def test_a_session_in_use_goes_on_however_soon_one_out_of_use_ends(
+    mongo_database: Database, clock: ToldClock
+) -> None:
+    sessions = Sessions(mongo_database, clock, timedelta(seconds=30))
+    await sessions.add(session())
+
+    for _ in range(10):
+        clock.pass_by(timedelta(seconds=10))
+        assert await sessions.of_token("a digest") is not None
+
+    clock.pass_by(timedelta(seconds=30))
+    assert await sessions.of_token("a digest") is None
+
+
 async def test_a_session_that_was_ended_is_gone(sessions: Sessions) -> None:
     await sessions.add(session())
 

@@ -51,6 +51,25 @@ def test_a_mistake_in_the_settings_shows_no_key(keys: Keys) -> None:
     assert keys.private[Service.GATEWAY] not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    "lifetime",
+    [
+        {"flow_ttl": "PT0S"},
+        {"flow_ttl": "PT1H"},  # policy has forgotten the password by then, and refuses every code
+        {"session_ttl": "-PT1H"},
+        {"session_ttl": "P30D"},  # longer than the standard allows, and than policy remembers who may change his apps
+        {"session_idle": "PT0S"},
+        {"patience": "PT0S"},
+        {"failures_within": "PT0.5S"},
+    ],
+)
+def test_a_time_that_cannot_be_meant_is_told_at_the_start_and_not_at_somebodys_login(
+    keys: Keys, lifetime: dict[str, str]
+) -> None:
+    with pytest.raises(ValidationError, match=next(iter(lifetime))):
+        GatewaySettings(**told(keys, **lifetime))
+
+
 @pytest.mark.parametrize("typed", ["10.0.0.0/8, fd00::/8", "10.0.0.0/8,fd00::/8,"])
 def test_trusted_proxies_are_networks_separated_by_commas(keys: Keys, typed: str) -> None:
     settings = GatewaySettings(**told(keys, trusted_proxies=typed))
