@@ -180,9 +180,9 @@ class System:
         told = await self.ask(ImportTenants(flow_id=_new_flow(), tenants=tuple(tenants), check_only=False))
         assert isinstance(told, TenantsImported), told
 
-    async def hire(self, *people: Person) -> None:
+    async def hire(self, *people: Person, disabled: bool = False) -> None:
         """Load users."""
-        users = tuple(_imported(person, self._cost) for person in people)
+        users = tuple(_imported(person, self._cost).model_copy(update={"disabled": disabled}) for person in people)
         told = await self.ask(ImportUsers(flow_id=_new_flow(), users=users, check_only=False))
         assert isinstance(told, UsersImported), told
 

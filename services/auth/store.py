@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from services.auth.domain.attempts import Ledger
 from services.auth.domain.directory import Known, Taking
 from services.auth.domain.user import User
-from shared.contracts.auth import UserCreated, username_key
+from shared.contracts.auth import username_key
 from shared.contracts.message import Event
 from shared.contracts.vocabulary import UserId
 from shared.runtime.clock import Clock
@@ -70,7 +70,7 @@ class Store:
         found = self._users.find({"_id": {"$in": list(user_ids)}}, {"outbox": 0})
         return {user.user_id: user async for user in (_user(document) async for document in found)}
 
-    def _write(self, user: User, events: Sequence[UserCreated]) -> Any:
+    def _write(self, user: User, events: Sequence[Event]) -> Any:
         """Over the revision that was read; a new user is inserted, and is a duplicate where somebody was faster."""
         fields = asdict(user)
         where = {

@@ -12,6 +12,7 @@ from services.gateway.pages.destinations import Destinations
 from services.gateway.portal import Stores
 from services.gateway.sessions import Sessions
 from services.gateway.settings import GatewaySettings
+from services.gateway.shut_out import shutting_out
 from services.gateway.tenants import Tenants
 from services.gateway.unkept import Unkept
 from services.gateway.web import Site, web
@@ -59,6 +60,6 @@ def app() -> FastAPI:
         Stores(unkept, tenants),
         runtime.missing,
         Site(settings.cookie_secure, Destinations(settings.return_to), settings.trusted_proxies),
-        runtime.lifespan(handlers(sessions, tenants), prepare),
+        runtime.lifespan(handlers(sessions, tenants, shutting_out(conversation)), prepare),
     )
     return traced(app)

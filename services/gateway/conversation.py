@@ -13,6 +13,7 @@ from services.gateway.problems import Code, Problem
 from services.gateway.refusals import is_about, refusal, rejection
 from services.gateway.sessions import Session, Sessions
 from services.gateway.tokens import digest, new_token
+from services.gateway.trail import ended, given_up, started
 from shared.contracts.auth import LoginFailed, VerifyPassword
 from shared.contracts.enrollment import (
     ConfirmEnrollment,
@@ -23,7 +24,7 @@ from shared.contracts.enrollment import (
     ResumeEnrollment,
     VerifyOtp,
 )
-from shared.contracts.gateway import LoginCancelled, SessionEnded, SessionEnding, SessionStarted
+from shared.contracts.gateway import SessionEnding
 from shared.contracts.message import Command, Event, OfUser
 from shared.contracts.policy import AccessGranted, OtpRequired, SkipEnrollment
 from shared.contracts.vocabulary import AuthenticatorType, FlowId, Service
@@ -96,7 +97,7 @@ class Conversation:
             case AccessGranted():
                 session, token = self._session(answer)
                 await self.sessions.add(session)
-                self._tell_started(session)
+                self.tell(started(session), session.flow_id)
                 return Granted(session, token, self._recovery_codes(answer))
             case LoginFailed():
                 raise Problem(Code.INVALID_CREDENTIALS)
@@ -177,10 +178,7 @@ class Conversation:
         """End the login of this browser, if there is one."""
         flow = None if token is None else await self.flows.abandon(digest(token))
         if flow is not None:
-            told = LoginCancelled(
-                occurred_at=self.clock(), flow_id=flow.flow_id, tenant_id=flow.tenant_id, user_id=flow.user_id
-            )
-            self.tell(told, flow.flow_id)
+            self.tell(given_up(flow, self.clock()), flow.flow_id)
 
     async def end_session(self, token: str | None, reason: SessionEnding) -> None:
         """End the session of this browser, if there is one."""
@@ -190,15 +188,15 @@ class Conversation:
 
     async def end_session_of(self, session: Session, session_id: str) -> bool:
         """End a session of the same user in another browser, by its public name."""
-        ended = await self.sessions.end_of_user(session.tenant_id, session.user_id, session_id)
-        if ended is not None:
-            self._tell_ended(ended, SessionEnding.FROM_ELSEWHERE)
-        return ended is not None
+        found = await self.sessions.end_of_user(session.tenant_id, session.user_id, session_id)
+        if found is not None:
+            self._tell_ended(found, SessionEnding.FROM_ELSEWHERE)
+        return found is not None
 
     async def end_other_sessions(self, session: Session) -> None:
         """End the sessions of the same user in all other browsers."""
-        for ended in await self.sessions.end_others(session):
-            self._tell_ended(ended, SessionEnding.FROM_ELSEWHERE)
+        for other in await self.sessions.end_others(session):
+            self._tell_ended(other, SessionEnding.FROM_ELSEWHERE)
 
     async def _flow(self, token: str | None, state: FlowState | None = None) -> Flow:
         flow = None if token is None else await self.flows.of_token(digest(token))
@@ -242,7 +240,7 @@ class Conversation:
         session, token = self._session(granted)
         if not await self.sessions.grant(flow, session):
             raise Problem(Code.NO_LOGIN)
-        self._tell_started(session)
+        self.tell(started(session), session.flow_id)
         return Granted(session, token, codes)
 
     def _session(self, granted: AccessGranted) -> tuple[Session, str]:
@@ -266,29 +264,8 @@ class Conversation:
         )
         return session, token
 
-    def _tell_started(self, session: Session) -> None:
-        told = SessionStarted(
-            occurred_at=session.authenticated_at,
-            flow_id=session.flow_id,
-            tenant_id=session.tenant_id,
-            user_id=session.user_id,
-            session_id=session.session_id,
-            amr=session.amr,
-            assurance=session.assurance,
-            expires_at=session.expires_at,
-        )
-        self.tell(told, session.flow_id)
-
     def _tell_ended(self, session: Session, reason: SessionEnding) -> None:
-        told = SessionEnded(
-            occurred_at=self.clock(),
-            flow_id=session.flow_id,
-            tenant_id=session.tenant_id,
-            user_id=session.user_id,
-            session_id=session.session_id,
-            reason=reason,
-        )
-        self.tell(told, session.flow_id)
+        self.tell(ended(session, reason, self.clock()), session.flow_id)
 
     def _recovery_codes(self, granted: AccessGranted) -> list[str] | None:
         if granted.recovery_codes is None:

@@ -104,3 +104,11 @@ class Flows:
         """Forget the login of the browser with this token, whatever its state; it is returned, if there was one."""
         found = await self._logins.find_one_and_delete({"flow_token_hash": token_hash})
         return None if found is None else _FLOW.validate_python(found)
+
+    async def abandon_all(self, tenant_id: TenantId, user_id: UserId) -> tuple[Flow, ...]:
+        """Forget the logins of a user in all browsers; they are returned."""
+        his = {"flow_token_hash": {"$exists": True}, "tenant_id": tenant_id, "user_id": user_id}
+        abandoned: list[Flow] = []
+        while found := await self._logins.find_one_and_delete(his):
+            abandoned.append(_FLOW.validate_python(found))
+        return tuple(abandoned)

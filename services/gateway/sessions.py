@@ -188,9 +188,13 @@ class Sessions:
 
     async def end_others(self, here: Session) -> tuple[Session, ...]:
         """End all sessions of a user but this one; those that were ended are returned."""
-        others = {**_IS_SESSION, "tenant_id": here.tenant_id, "user_id": here.user_id}
+        return await self.end_all(here.tenant_id, here.user_id, but=here.session_id)
+
+    async def end_all(self, tenant_id: TenantId, user_id: UserId, *, but: str | None = None) -> tuple[Session, ...]:
+        """End all sessions of a user, or all but one; those that were ended are returned."""
+        his = {**_IS_SESSION, "tenant_id": tenant_id, "user_id": user_id, "session_id": {"$ne": but}}
         ended: list[Session] = []
-        while found := await self._logins.find_one_and_delete({**others, "session_id": {"$ne": here.session_id}}):
+        while found := await self._logins.find_one_and_delete(his):
             ended.append(_SESSION.validate_python(found))
         return tuple(ended)
 

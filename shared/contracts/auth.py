@@ -72,6 +72,19 @@ class UserCreated(OfUser, Event):
         return self.user_id
 
 
+class UserDisabled(OfUser, Event):
+    """A user may sign in no more: what he has open is ended."""
+
+    topic = "user.disabled.v1"
+    by = frozenset({Service.AUTH})
+    kept = True
+
+    @property
+    def subject(self) -> str:
+        """The user."""
+        return self.user_id
+
+
 class ImportedUser(OfUser):
     """A user as a directory names him. A password in the clear travels sealed, a hash as it is."""
 

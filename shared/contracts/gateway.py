@@ -17,6 +17,8 @@ class SessionEnding(StrEnum):
     """The same browser signed in anew."""
     FROM_ELSEWHERE = "from_elsewhere"
     """Its owner ended it, in another browser."""
+    DISABLED = "disabled"
+    """Its owner may sign in no more."""
 
 
 class SessionStarted(InFlow, OfUser, Event):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from services.auth.domain.user import User
-from shared.contracts.auth import ImportedUser, ImportUsers, UserCreated, user_id_of, username_key
+from shared.contracts.auth import ImportedUser, ImportUsers, UserCreated, UserDisabled, user_id_of, username_key
 from shared.contracts.message import MessageId
 from shared.contracts.refusals import ImportRejected, Problem
 from shared.contracts.vocabulary import UserId
@@ -33,7 +33,7 @@ class Entry:
 class Taking:
     """What is to be written, and what the import has brought about when it is."""
 
-    writes: tuple[tuple[User, tuple[UserCreated, ...]], ...]
+    writes: tuple[tuple[User, tuple[UserCreated | UserDisabled, ...]], ...]
     """Users as they are to be, each with what is told of him."""
     created: int
     changed: int
@@ -86,15 +86,18 @@ def take(entries: Sequence[Entry], hashed: Hashed, known: Known, cause: MessageI
     The counts are read from the users, so that the same import, delivered again, gives the answer that was lost.
     """
     after = [_taken(entry, hashed, known.get(entry.user.user_id), cause) for entry in entries]
-    writes = tuple((user, _told(user, now)) for user in after if user is not known.get(user.user_id))
+    pairs = [(known.get(user.user_id), user) for user in after]
+    writes = tuple((user, _told(before, user, now)) for before, user in pairs if user is not before)
     created = sum(user.created_by == cause for user in after)
     touched = sum(user.changed_by == cause for user in after)
     return Taking(writes, created, touched - created)
 
 
-def _told(user: User, now: datetime) -> tuple[UserCreated, ...]:
-    created = UserCreated(occurred_at=now, tenant_id=user.tenant_id, user_id=user.user_id, username=user.username)
-    return (created,) if user.revision == 1 else ()
+def _told(before: User | None, user: User, now: datetime) -> tuple[UserCreated | UserDisabled, ...]:
+    whose = {"occurred_at": now, "tenant_id": user.tenant_id, "user_id": user.user_id}
+    if before is None:
+        return (UserCreated(**whose, username=user.username),)
+    return (UserDisabled(**whose),) if user.disabled and not before.disabled else ()
 
 
 def _problem(entry: Entry, known: User | None, times: Counter[str]) -> str | None:

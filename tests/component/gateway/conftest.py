@@ -1,5 +1,6 @@
 """The gateway over HTTP, on fake stores and with the services behind it played by the test."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,14 +13,17 @@ from fastapi import FastAPI
 from structlog.testing import capture_logs
 
 from services.gateway.conversation import Conversation, Lifetimes
+from services.gateway.handlers import handlers
 from services.gateway.pages.destinations import Destinations
 from services.gateway.portal import Stores
+from services.gateway.shut_out import shutting_out
 from services.gateway.web import Site, web
 from shared.contracts.auth import VerifyPassword
 from shared.contracts.enrollment import EnrollmentStarted, Provisioning
 from shared.contracts.message import Command, Event
 from shared.contracts.policy import AccessGranted, OtpRequired
 from shared.contracts.vocabulary import AuthenticationMethod, AuthenticatorId, FlowId, Service
+from shared.runtime.router import Router
 from tests.component.gateway.fakes import FakeCaller, FakeFailures, FakeFlows, FakeSessions, FakeTenants, FakeUnkept
 from tests.examples import ADA, NOON, Person
 from tests.fakes import ToldClock
@@ -51,8 +55,8 @@ class World:
         self.unkept = FakeUnkept(self.clock)
         self.tenants = FakeTenants(self.clock)
 
-    def app(self, *, cookie_secure: bool = True, destinations: Destinations = APPLICATIONS) -> FastAPI:
-        conversation = Conversation(
+    def conversation(self) -> Conversation:
+        return Conversation(
             self.caller,
             self.keys.sealer(),
             self.keys.opener(Service.GATEWAY),
@@ -63,8 +67,14 @@ class World:
             self.clock,
             lambda event, _: self.told.append(event),
         )
+
+    def app(self, *, cookie_secure: bool = True, destinations: Destinations = APPLICATIONS) -> FastAPI:
         site = Site(cookie_secure, destinations, trusted_proxies=(ip_network("10.0.0.0/8"),))
-        return web(conversation, Stores(self.unkept, self.tenants), self._missing, site)
+        return web(self.conversation(), Stores(self.unkept, self.tenants), self._missing, site)
+
+    def handlers(self, pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> Router:
+        """What the gateway does when it is told something."""
+        return handlers(self.sessions, self.tenants, shutting_out(self.conversation(), pause))
 
     async def _missing(self) -> tuple[str, ...]:
         return self.missing

@@ -101,6 +101,10 @@ class FakeFlows(Flows):
         found = next((flow for flow in self.kept.values() if flow.token_hash == token_hash), None)
         return None if found is None else self.kept.pop(found.flow_id)
 
+    async def abandon_all(self, tenant_id: TenantId, user_id: UserId) -> tuple[Flow, ...]:
+        his = [flow for flow in self.kept.values() if (flow.tenant_id, flow.user_id) == (tenant_id, user_id)]
+        return tuple(self.kept.pop(flow.flow_id) for flow in his)
+
     def _stands(self, flow: Flow) -> bool:
         kept = self.kept.get(flow.flow_id)
         return kept is not None and (kept.tenant_id, kept.state) == (flow.tenant_id, flow.state)
@@ -167,10 +171,10 @@ class FakeSessions(Sessions):
             await self.add(after)
         return found is not None
 
-    async def end_others(self, here: Session) -> tuple[Session, ...]:
-        mine = await self.of_user(here.tenant_id, here.user_id)
-        others = [session for session in mine if session.session_id != here.session_id]
-        return tuple(self.kept.pop(session.token_hash) for session in others)
+    async def end_all(self, tenant_id: TenantId, user_id: UserId, *, but: str | None = None) -> tuple[Session, ...]:
+        self._reach()
+        his = [one for one in self.kept.values() if (one.tenant_id, one.user_id) == (tenant_id, user_id)]
+        return tuple(self.kept.pop(session.token_hash) for session in his if session.session_id != but)
 
     async def mode_for(self, session: Session) -> Mode:
         enforced = self._enforced.get(session.tenant_id)

@@ -6,19 +6,19 @@ from functools import partial
 import httpx
 import pytest
 
-from services.gateway.handlers import handlers
-from shared.contracts.auth import VerifyPassword
+from services.gateway.hurry import LONGEST
+from shared.contracts.auth import UserDisabled, VerifyPassword
 from shared.contracts.enrollment import VerifyOtp
-from shared.contracts.gateway import SessionEnded
+from shared.contracts.gateway import LoginCancelled, SessionEnded, SessionEnding
 from shared.contracts.policy import EnforcementChanged
 from shared.contracts.vocabulary import Mode, TenantId
 from tests.component.gateway.conftest import Login, World, client
 from tests.component.gateway.test_login import SESSION_COOKIE, problem
-from tests.examples import ADA, BOB
+from tests.examples import ADA, BOB, Person
 
 
 async def hear(world: World, after: Mode, revision: int, tenant: TenantId = ADA.tenant_id) -> None:
-    reading, _ = handlers(world.sessions, world.tenants).readings
+    reading, *_ = world.handlers().readings
     before = Mode.OPTIONAL if after is Mode.REQUIRED else Mode.REQUIRED
     await reading.handler(
         EnforcementChanged(
@@ -263,3 +263,54 @@ async def test_a_stranger_sees_and_ends_no_session(browser: httpx.AsyncClient, m
     path = "/api/v1/sessions" + ("" if method == "GET" else "/00000000-0000-0000-0000-000000000000")
 
     assert problem(await browser.request(method, path)) == (401, "no_session")
+
+
+async def shut_out(world: World, person: Person = ADA, since: timedelta = timedelta(minutes=1)) -> list[float]:
+    """Tell the gateway that somebody may sign in no more, for so long; how many seconds it waited with that."""
+    paused: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        paused.append(seconds)
+
+    *_, reading = world.handlers(pause).readings
+    await reading.handler(UserDisabled(occurred_at=world.clock() - since, **dict(person.named)))
+    return paused
+
+
+async def test_the_session_of_a_user_who_is_disabled_is_over(
+    world: World, log_in: Login, browser: httpx.AsyncClient
+) -> None:
+    await log_in(world.granted_by_password)
+
+    await shut_out(world)
+
+    assert problem(await browser.get("/api/v1/session")) == (401, "no_session")
+    assert [told.reason for told in world.told if isinstance(told, SessionEnded)] == [SessionEnding.DISABLED]
+
+
+async def test_a_user_who_is_disabled_after_his_password_gets_in_by_no_code(
+    world: World, log_in: Login, browser: httpx.AsyncClient
+) -> None:
+    await log_in(world.otp_required)
+    world.caller.answers(VerifyOtp, world.granted)
+
+    await shut_out(world)
+
+    assert problem(await browser.post("/api/v1/login/otp", json={"code": "123456"})) == (404, "no_login")
+    assert world.sessions.kept == {}
+    assert [type(told) for told in world.told] == [LoginCancelled]
+
+
+async def test_nobody_elses_session_ends_when_a_user_is_disabled(
+    world: World, log_in: Login, browser: httpx.AsyncClient
+) -> None:
+    await log_in(world.granted_by_password)
+
+    await shut_out(world, BOB)
+
+    assert (await browser.get("/api/v1/session")).status_code == 200
+
+
+async def test_who_gave_his_password_a_moment_before_he_was_disabled_is_waited_for(world: World) -> None:
+    assert await shut_out(world, since=timedelta(seconds=4)) == [LONGEST - 4]
+    assert await shut_out(world, since=timedelta(hours=1)) == [0]

@@ -430,6 +430,26 @@ async def test_all_others_of_this_user_in_this_account_are_ended(sessions: Sessi
         assert await sessions.of_token(one.token_hash) == one
 
 
+async def test_all_that_a_user_has_open_in_this_account_is_ended_and_nothing_of_others(
+    flows: Flows, sessions: Sessions
+) -> None:
+    his, anothers = flow(), flow(flow_id=FlowId("bobs"), token_hash="bobs", user_id=BOB.user_id)
+    here = session(flow_id=FlowId("here"))
+    there = session(flow_id=FlowId("there"), token_hash="there", session_id="elsewhere", tenant_id=OPEN_CUSTOMER)
+    for one in (his, anothers):
+        await flows.add(one)
+    for signed_in in (here, there):
+        await sessions.add(signed_in)
+
+    assert await flows.abandon_all(ADA.tenant_id, ADA.user_id) == (his,)
+    assert await sessions.end_all(ADA.tenant_id, ADA.user_id) == (here,)
+
+    assert await flows.of_token("a digest") is None
+    assert await flows.of_token("bobs") == anothers
+    assert await sessions.of_token("a digest") is None
+    assert await sessions.of_token("there") == there
+
+
 @pytest.mark.parametrize(("revision", "mode"), [(7, Mode.OPTIONAL), (8, Mode.REQUIRED)])
 async def test_the_mode_to_show_is_the_latest_that_was_heard(sessions: Sessions, revision: int, mode: Mode) -> None:
     assert await sessions.mode_for(session()) is Mode.OPTIONAL

@@ -13,7 +13,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 from services.auth.domain.directory import Entry, Known, Taking, accept, hash_of, in_the_clear, opened, take
 from services.auth.domain.login import check, judge
 from services.auth.domain.user import User
-from shared.contracts.auth import ImportedUser, ImportUsers, LoginSucceeded, user_id_of
+from shared.contracts.auth import ImportedUser, ImportUsers, LoginSucceeded, UserCreated, UserDisabled, user_id_of
 from shared.contracts.message import MessageId
 from shared.contracts.refusals import ImportRejected
 from shared.contracts.vocabulary import Service, TenantId, UserId
@@ -93,9 +93,24 @@ def test_a_new_user_is_written_and_told() -> None:
     ((user, told),) = taking.writes
     assert (taking.created, taking.changed) == (1, 0)
     assert (user.user_id, user.tenant_id, user.password_hash) == (ADA.user_id, ADA.tenant_id, ADAS_HASH)
-    assert [(event.user_id, event.tenant_id, event.username) for event in told] == [
-        (ADA.user_id, ADA.tenant_id, ADA.username)
+    (event,) = told
+    assert isinstance(event, UserCreated)
+    assert (event.user_id, event.tenant_id, event.username) == (ADA.user_id, ADA.tenant_id, ADA.username)
+
+
+def test_that_a_user_may_sign_in_no_more_is_told_once() -> None:
+    enabled, disabled = entry(password_hash=ADAS_HASH), entry(password_hash=ADAS_HASH, disabled=True)
+    known = imported(enabled)
+
+    taking = taken([disabled], known, uuid4())
+    again = taken([entry(password_hash=ANOTHER_HASH, disabled=True)], after(taking, known), uuid4())
+    back = taken([enabled], after(taking, known), uuid4())
+
+    ((_, told),) = taking.writes
+    assert [(type(event), event.user_id, event.tenant_id) for event in told] == [
+        (UserDisabled, ADA.user_id, ADA.tenant_id)
     ]
+    assert [events for _, events in (*again.writes, *back.writes)] == [(), ()]
 
 
 def test_a_password_in_the_clear_is_kept_as_a_hash() -> None:
@@ -181,7 +196,8 @@ def test_what_a_directory_says_otherwise_is_a_change_and_no_new_user(differing: 
     taking = taken([differing], known, uuid4())
 
     ((user, told),) = taking.writes
-    assert (taking.created, taking.changed, told) == (0, 1, ())
+    assert (taking.created, taking.changed) == (0, 1)
+    assert not any(isinstance(event, UserCreated) for event in told)
     assert (user.username, user.display_name) == (differing.user.username, differing.user.display_name)
     assert user.disabled is differing.user.disabled
 
