@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
 
+from ops.asking import asking
 from ops.directory import Directory, DirectoryError, DirectoryUser, read_directory
 from ops.forms import Finding
 from ops.running import Running
@@ -23,14 +24,12 @@ from shared.contracts.policy import AuthenticatorsNoted, ImportTenants, TenantsI
 from shared.contracts.refusals import RequestRefused
 from shared.contracts.vocabulary import FlowId, Service
 from shared.crypto.sealing import Sealer
-from shared.runtime.caller import Asks, Caller
-from shared.runtime.clock import now
-from shared.runtime.messaging import RabbitMessenger, TransportError, Unreachable
+from shared.runtime.caller import Asks
+from shared.runtime.messaging import Unreachable
 
 Say = Callable[[str], None]
 
 PATIENCE = timedelta(seconds=60)
-CONNECTS_WITHIN = 10.0  # seconds
 
 BATCH = 500
 """Entries that travel in one message."""
@@ -63,23 +62,11 @@ async def import_directory(path: Path, running: Running, say: Say = lambda _: No
     """
     directory = read_directory(path)
     sealer = _sealer(running.public_keys)
-    messenger = RabbitMessenger(running.broker_users)
-    caller = Caller(messenger, now, patience=PATIENCE)
     try:
-        await _open(messenger, caller, running.rabbitmq_url)
-        return await Import(directory, sealer, caller).run(say)
-    finally:
-        await caller.close()
-        await messenger.close()
-
-
-async def _open(messenger: RabbitMessenger, caller: Caller, url: str) -> None:
-    try:
-        async with asyncio.timeout(CONNECTS_WITHIN):
-            await messenger.open(url)
-            await caller.open()
-    except (*TransportError, Unreachable) as error:
-        raise DirectoryError(f"{NOTHING} RabbitMQ cannot be reached ({type(error).__name__}).") from None
+        async with asking(running, PATIENCE) as services:
+            return await Import(directory, sealer, services).run(say)
+    except Unreachable as reason:  # while it is loaded, `Import` says how far it came
+        raise DirectoryError(f"{NOTHING} {reason}.") from None
 
 
 def _sealer(public_keys: Mapping[str, str]) -> Sealer:

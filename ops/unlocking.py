@@ -1,20 +1,18 @@
 """`wardgate unlock`: takes passwords and codes from a user again who was guessed at, or guessed himself, too often."""
 
-import asyncio
 from datetime import timedelta
 from uuid import uuid4
 
+from ops.asking import asking
 from ops.running import Running
 from shared.contracts.attempts import UnlockCodes, UnlockPassword, UserUnlocked
 from shared.contracts.message import Command
 from shared.contracts.refusals import RefusalCode, RequestRefused
 from shared.contracts.vocabulary import FlowId
-from shared.runtime.caller import Asks, Caller
-from shared.runtime.clock import now
-from shared.runtime.messaging import RabbitMessenger, TransportError, Unreachable
+from shared.runtime.caller import Asks
+from shared.runtime.messaging import Unreachable
 
 PATIENCE = timedelta(seconds=10)
-CONNECTS_WITHIN = 10.0  # seconds
 
 
 class CannotUnlock(Exception):  # noqa: N818 (it reads as a sentence)
@@ -23,18 +21,11 @@ class CannotUnlock(Exception):  # noqa: N818 (it reads as a sentence)
 
 async def unlock(username: str, running: Running) -> UserUnlocked:
     """Unlock a user in a running system. Raises `CannotUnlock`."""
-    messenger = RabbitMessenger(running.broker_users)
-    caller = Caller(messenger, now, patience=PATIENCE)
     try:
-        async with asyncio.timeout(CONNECTS_WITHIN):
-            await messenger.open(running.rabbitmq_url)
-            await caller.open()
-        return await unlock_by(caller, username)
-    except (*TransportError, Unreachable) as reason:
-        raise CannotUnlock(f"{username} may still be locked: {reason or type(reason).__name__}. Try again.") from None
-    finally:
-        await caller.close()
-        await messenger.close()
+        async with asking(running, PATIENCE) as services:
+            return await unlock_by(services, username)
+    except Unreachable as reason:
+        raise CannotUnlock(f"{username} may still be locked: {reason}. Try again.") from None
 
 
 async def unlock_by(services: Asks, username: str) -> UserUnlocked:
