@@ -174,12 +174,16 @@ async def test_another_site_changes_nothing_in_the_name_of_a_user(world: World, 
     assert len(world.caller.asked) == before
 
 
-@every_request
+@pytest.mark.parametrize("other", [dict(BOB.named), {"login": "another"}, {"flow_id": "another"}])
 @as_ada
-async def test_an_answer_about_somebody_else_is_no_answer(world: World, ask: Any, asked: Request) -> None:
-    world.caller.answers(asked.kind, lambda command: RemovalNoted(**of(command, world, BOB), authenticator_id=HERS))
+async def test_an_answer_about_another_user_login_or_conversation_is_no_answer(
+    world: World, ask: Any, other: dict[str, Any]
+) -> None:
+    world.caller.answers(
+        RemoveAuthenticator, lambda asked: RemovalNoted(**of(asked, world) | other, authenticator_id=HERS)
+    )
 
-    assert problem(await ask(*asked.sent)) == (403, "access_denied")
+    assert problem(await ask("DELETE", f"/authenticators/{HERS}")) == (403, "access_denied")
 
 
 @every_request
