@@ -1,6 +1,7 @@
 """The AsyncAPI 3.0 document of one service: what it receives from the broker and what it sends."""
 
 import importlib
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -107,7 +108,7 @@ def _operations(service: Service, found: Traffic, sent: Sequence[type[Message]])
 def _operation(action: str, channel: str, kind: type[Message]) -> Document:
     return {
         "action": action,
-        "summary": kind.__doc__,
+        "summary": inspect.getdoc(kind),
         "channel": {"$ref": f"#/channels/{channel}"},
         "messages": [{"$ref": f"#/channels/{channel}/messages/{kind.__name__}"}],
     }
@@ -127,7 +128,7 @@ def _message(kind: type[Message]) -> Document:
     return {
         "name": kind.topic,
         "title": kind.__name__,
-        "summary": kind.__doc__,
+        "summary": inspect.getdoc(kind),
         "tags": [{"name": tag} for tag in _tags(kind)],
         "traits": [{"$ref": "#/components/messageTraits/envelope"}],
         "payload": _ref("schemas", kind),

@@ -4,6 +4,7 @@ docs/messages.md, docs/asyncapi/SERVICE.yaml, and the JSON schema of every messa
 """
 
 import argparse
+import inspect
 import json
 import sys
 from collections.abc import Iterable, Iterator
@@ -128,7 +129,7 @@ def _message(kind: type[Message]) -> Iterator[str]:
     words += [
         "command" if issubclass(kind, Command) else "answer" if issubclass(kind, Event) and kind.answer else "event"
     ]
-    yield f"`{kind.topic}`, {' '.join(words)}. {kind.__doc__}\n"
+    yield f"`{kind.topic}`, {' '.join(words)}. {inspect.getdoc(kind)}\n"
     yield from _fields(kind.model_json_schema())
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 from uuid import uuid4
 
 import httpx
+import hypothesis
 import pymongo
 import pytest
 from pydantic import SecretStr
@@ -25,6 +26,9 @@ from tests.keys import Keys
 from tests.servers import MortalBroker
 from tests.servers import servers as servers_for_tests
 from tests.system import System, Systems
+
+hypothesis.settings.register_profile("untimed", deadline=None)  # a machine that is busy is no failure
+hypothesis.settings.load_profile("untimed")
 
 Driver = Literal["motor", "pymongo"]
 

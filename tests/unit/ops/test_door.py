@@ -38,8 +38,11 @@ async def open_door(*addresses: Address) -> AsyncIterator[Address]:
     async def find() -> Sequence[Address]:
         return addresses
 
-    async with await asyncio.start_server(Door(find).admit, LOOPBACK, 0) as server:
+    server = await asyncio.start_server(Door(find).admit, LOOPBACK, 0)
+    try:
         yield server.sockets[0].getsockname()
+    finally:
+        server.close()
 
 
 async def ask(address: Address, question: bytes = b"?") -> bytes:

@@ -308,4 +308,4 @@ class Directories(RuleBasedStateMachine):
 
 
 TestDirectories = Directories.TestCase
-TestDirectories.settings = settings(max_examples=40, stateful_step_count=15, deadline=None)
+TestDirectories.settings = settings(max_examples=40, stateful_step_count=15)

@@ -187,4 +187,4 @@ class Management(RuleBasedStateMachine):
 
 
 TestManagement = Management.TestCase
-TestManagement.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
+TestManagement.settings = settings(max_examples=80, stateful_step_count=30)

@@ -268,4 +268,4 @@ class Logins(RuleBasedStateMachine):
 
 
 TestLogins = Logins.TestCase
-TestLogins.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+TestLogins.settings = settings(max_examples=150, stateful_step_count=30)

@@ -1,7 +1,7 @@
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.policy.domain.decision import Evidence, Grace, Outcome, Standing, at_login, decide, narrowed
@@ -64,7 +64,6 @@ def test_a_decision_names_its_evidence_and_the_policy_that_made_it() -> None:
     assert decision.decided_at == NOON
 
 
-@settings(deadline=None)
 @given(standings, effectives, moments)
 def test_a_password_alone_suffices_only_where_nothing_is_required_and_no_authenticator_is_there(
     standing: Standing, effective: Effective, now: datetime
@@ -133,7 +132,6 @@ def test_a_grace_runs_on_while_nothing_is_required() -> None:
     assert decide(PASSWORD, in_grace(8), under(Mode.REQUIRED, 7), NOON).grace_until is None
 
 
-@settings(deadline=None)
 @given(standings, st.lists(st.tuples(effectives, moments)))
 def test_no_sequence_of_logins_and_policies_ever_moves_a_deadline_out(
     standing: Standing, history: list[tuple[Effective, datetime]]

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.policy.domain.directory import MOST_PROBLEMS, Edition, Taking, take
@@ -334,7 +334,6 @@ def forests(draw: st.DrawFn) -> tuple[ImportedTenant, ...]:
     return tuple(grown)
 
 
-@settings(deadline=None)
 @given(forests(), forests())
 def test_events_tell_just_what_is_different_and_the_new_revision_reaches_every_login_it_concerns(
     first: tuple[ImportedTenant, ...], second: tuple[ImportedTenant, ...]

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.policy.domain.enforcement import Tenant, resolve
@@ -99,7 +99,6 @@ def test_an_unknown_tenant_is_refused() -> None:
         resolve(TenantId("nobody"), portal())
 
 
-@settings(deadline=None)
 @given(lines, st.data())
 def test_the_nearest_word_decides_whatever_the_depth(said: list[Enforcement], data: st.DataObject) -> None:
     tenants = line(*said)
@@ -115,7 +114,6 @@ def test_the_nearest_word_decides_whatever_the_depth(said: list[Enforcement], da
     assert effective.mode is not Mode.INHERIT
 
 
-@settings(deadline=None)
 @given(lines, st.integers(0, 50))
 def test_a_level_in_between_that_says_nothing_changes_nothing(said: list[Enforcement], place: int) -> None:
     before = line(*said)
@@ -131,7 +129,6 @@ def test_a_level_in_between_that_says_nothing_changes_nothing(said: list[Enforce
         assert (again.mode, again.grace_days) == (effective.mode, effective.grace_days)
 
 
-@settings(deadline=None)
 @given(lines, st.data())
 def test_a_line_that_lost_an_account_or_its_enforcement_is_refused_for_all_below(
     said: list[Enforcement], data: st.DataObject
@@ -150,7 +147,6 @@ def test_a_line_that_lost_an_account_or_its_enforcement_is_refused_for_all_below
                 assert resolve(tenant_id, broken) == resolve(tenant_id, tenants)
 
 
-@settings(deadline=None)
 @given(lines, st.data())
 def test_a_cycle_is_refused_for_all_who_are_in_it_or_below(said: list[Enforcement], data: st.DataObject) -> None:
     tenants = line(*said)

@@ -274,4 +274,4 @@ class Logins(RuleBasedStateMachine):
 
 
 TestLogins = Logins.TestCase
-TestLogins.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
+TestLogins.settings = settings(max_examples=80, stateful_step_count=30)

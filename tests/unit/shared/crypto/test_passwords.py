@@ -8,7 +8,7 @@ from collections.abc import Callable
 import argon2
 import bcrypt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.crypto.passwords import LONGEST_PASSWORD, OWASP, Parameters, Passwords, is_supported
@@ -61,7 +61,6 @@ IMPORTED = [
 
 
 @given(st.text(max_size=50), st.text(max_size=50))
-@settings(deadline=None)
 def test_a_hash_fits_its_password_and_no_other(password: str, suffix: str) -> None:
     hashed = PASSWORDS.hash(password)
 
