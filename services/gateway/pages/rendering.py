@@ -30,9 +30,9 @@ class Frame:
     signed_in: bool = False
 
     def in_language(self, code: str) -> str:
-        """The address of this page in another language."""
+        """The address of this page in another language, as seen from it: `//evil.example` is a path of ours too."""
         kept = [(name, value) for name, value in self.query if name != "lang"]
-        return f"{self.path}?{urlencode([*kept, ('lang', code)])}"
+        return f"?{urlencode([*kept, ('lang', code)])}"
 
 
 class Pages:

@@ -2,6 +2,7 @@ import re
 from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 from jinja2 import Environment
@@ -119,14 +120,28 @@ def test_what_a_person_or_a_tenant_is_called_never_becomes_markup() -> None:
     assert page.all("b") == []
 
 
+def of_languages(frame: Frame, here: str) -> list[str]:
+    """Where the links to the languages lead whoever reads a page at `here`."""
+    page = Reading(PAGES.render(VIEWS["setup scan"], frame))
+    return [urljoin(here, link["href"]) for link in page.all("a") if "hreflang" in link]
+
+
 def test_a_page_offers_itself_in_every_language_with_what_it_was_asked() -> None:
     frame = Frame(PAGES.languages["nl"], path="/login/setup", query=(("step", "scan"), ("lang", "nl")))
 
-    page = Reading(PAGES.render(VIEWS["setup scan"], frame))
-
-    assert [link["href"] for link in page.all("a") if "hreflang" in link] == [
-        f"/login/setup?step=scan&lang={code}" for code in PAGES.languages
+    assert of_languages(frame, "https://gate.example/login/setup?step=scan&lang=nl") == [
+        f"https://gate.example/login/setup?step=scan&lang={code}" for code in PAGES.languages
     ]
+
+
+@pytest.mark.parametrize("path", ["//evil.example/login", "///evil.example", "/\\evil.example"])
+def test_no_page_lends_its_name_to_a_link_that_leads_elsewhere(path: str) -> None:
+    """`https://gate.example//evil.example/login` is a page of ours, and its path alone an address of theirs."""
+    frame = Frame(PAGES.languages["en"], path=path)
+
+    leads_to = of_languages(frame, f"https://gate.example{path}")
+
+    assert all(address.startswith("https://gate.example/") for address in leads_to), leads_to
 
 
 def literal(environment: Environment, source: str) -> str:
