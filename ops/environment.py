@@ -21,6 +21,8 @@ def main() -> None:
         prepare(ROOT)
     except ProgramMissing as missing:
         sys.exit(str(missing))
+    except OSError as error:
+        sys.exit(f"The Python environment cannot be made: {error}")
 
 
 def prepare(root: Path) -> None:

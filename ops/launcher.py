@@ -1,6 +1,7 @@
 """`wardgate run`: everything on one machine, from nothing to a printed URL, until Ctrl-C."""
 
 import asyncio
+import errno
 import os
 import threading
 import time
@@ -17,6 +18,7 @@ from ops.echo import Echo
 from ops.importing import import_directory
 from ops.interruption import Interrupted, interruptible
 from ops.keys import Keys, kept_keys
+from ops.places import check_urls
 from ops.ports import LOOPBACK, free_port, is_free
 from ops.readiness import missing_at
 from ops.running import Running, announced, only_one
@@ -32,6 +34,8 @@ USUALLY_READY_WITHIN = 10.0  # seconds, after RabbitMQ and MongoDB are
 READY_WITHIN = 120.0  # seconds
 STOPS_WITHIN = 15.0  # seconds; services give requests in hand ten
 REMEDY = "Data of an older version may be in the way: it is in .wardgate/rabbitmq and .wardgate/mongodb."
+_DISK = {errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EPERM, errno.EROFS}
+"""What a disk says that takes nothing: it is full, or for reading alone, or somebody else's."""
 HOPELESS = 5  # failures in a row before anything was ever ready
 
 
@@ -44,6 +48,10 @@ def run(state: Path, port: int, directory: Path, environ: Mapping[str, str] = os
 
     Raises CannotRun and the errors of the rooms it uses, each with a sentence for the person.
     """
+    try:
+        check_urls(environ)
+    except ValueError as error:
+        raise CannotRun(str(error)) from None
     os.umask(0o077)  # keys, data, logs: for the owner alone, whatever writes them
     with interruptible(), ExitStack() as stack:  # in this order: what is told to stop, stops to the end
         terminal = stack.enter_context(Terminal())
@@ -69,6 +77,10 @@ def run(state: Path, port: int, directory: Path, environ: Mapping[str, str] = os
                 launch.watch()
         except Interrupted:
             terminal.say("stopping")
+        except OSError as error:
+            if error.errno not in _DISK:
+                raise
+            raise CannotRun(f"{error.filename or state} cannot be written: {error.strerror}") from None
 
 
 class Launch:

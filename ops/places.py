@@ -1,5 +1,6 @@
 """Where a server is, by its URL."""
 
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 SCHEMES = {"RABBITMQ": ("amqp://", "amqps://"), "MONGODB": ("mongodb://", "mongodb+srv://")}
@@ -20,6 +21,13 @@ def check_url(name: str, url: str, schemes: tuple[str, ...]) -> None:
         raise ValueError(f"{name} has to begin with {' or '.join(schemes)}.")
     if not _is_whole(url):
         raise ValueError(f"{name} is no URL. What is special in a password is written as %-codes.")
+
+
+def check_urls(environ: Mapping[str, str]) -> None:
+    """See that what an environment says of where the servers are is right, as far as it says it. As `check_url`."""
+    for server, schemes in SCHEMES.items():
+        if url := environ.get(f"{server}_URL"):
+            check_url(f"{server}_URL", url, schemes)
 
 
 def _is_whole(url: str) -> bool:

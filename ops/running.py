@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
-from ops.places import SCHEMES, check_url
+from ops.places import check_urls
 from ops.private_files import write_private
 from ops.secret_files import told
 from ops.stack import PREFIX
@@ -70,9 +70,7 @@ def environment(environ: Mapping[str, str]) -> dict[str, str]:
     """What the environment says, and what it does not say but files do. Raises NotRunning."""
     try:
         known = told(environ)
-        for server, schemes in SCHEMES.items():
-            if url := known.get(f"{server}_URL"):
-                check_url(f"{server}_URL", url, schemes)
+        check_urls(known)
     except ValueError as error:
         raise NotRunning(str(error)) from None
     return known

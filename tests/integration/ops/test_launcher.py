@@ -127,6 +127,24 @@ def test_ctrl_c_ends_everything_and_leaves_no_process(running: Program, state: P
     assert not (state / "run.json").exists()
 
 
+def test_a_folder_that_cannot_be_written_is_named() -> None:
+    state = Path("/sys/wardgate")  # where not even root may
+
+    with program(launch(state, free_port()), PRIVATE) as launcher:
+        status = launcher.end()
+
+    assert status == 1
+    assert [line.partition(":")[0] for line in launcher.said] == [f"{state} cannot be written"]
+
+
+def test_an_address_that_is_none_is_said_before_anything_is_started_and_without_its_password(tmp_path: Path) -> None:
+    environment = {**PRIVATE, "RABBITMQ_URL": "gateway:CANARY@broker.example", "MONGODB_URL": "mongodb://db.example"}
+    with program(launch(tmp_path, free_port()), environment) as launcher:
+        status = launcher.end()
+
+    assert (status, launcher.said) == (1, ["RABBITMQ_URL has to begin with amqp:// or amqps://.\n"])
+
+
 def test_a_port_that_is_taken_is_said_before_anything_is_started(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind((LOOPBACK, 0))
