@@ -90,28 +90,29 @@ class OwnQueue:
                     underlay = cast("aiormq.Channel", await channel.get_underlay_channel())
                     underlay.on_consumer_cancel_callbacks.add(lambda _: lost.set())
                     queue = await channel.declare_queue(exclusive=True, auto_delete=True)
-                    await self._bind(queue)
+                    await queue.bind(topology.EVENTS, self._topic or queue.name)
                     await queue.consume(self._heard, no_ack=True)
         except Exception as error:  # aiormq raises a bare one where the connection goes while a channel is opened
             raise Unreachable(f"no queue of one's own: {type(error).__name__}") from error
         self.name = queue.name
         return queue, lost
 
-    async def _bind(self, queue: AbstractQueue) -> None:
-        await queue.bind(topology.EVENTS, self._topic or queue.name)
-
     async def _keep_listening(self, queue: AbstractQueue, lost: asyncio.Event) -> None:
         while True:
             while not await self._is_lost(lost):
-                with suppress(Exception), lost_is_not_cancelled():  # its channel ends by that, and the queue is lost
-                    async with asyncio.timeout(_LISTEN_TIMEOUT):
-                        await self._bind(queue)
+                await self._bind_again(queue.name)
             self._give_up()
             try:
                 queue, lost = await self._listen()
             except Unreachable as reason:
                 _log.warning("cannot listen", kind=self._kind, reason=str(reason))
                 await asyncio.sleep(_PAUSE)
+
+    async def _bind_again(self, name: str) -> None:
+        """Bind it once more, through another channel: who waits for a broker that takes nothing loses his channel."""
+        with suppress(Exception), lost_is_not_cancelled():  # there is a next time
+            async with asyncio.timeout(_LISTEN_TIMEOUT), Channel(self._messenger.connection) as channel:
+                await (await channel.get_queue(name, ensure=False)).bind(topology.EVENTS, self._topic or name)
 
     async def _is_lost(self, lost: asyncio.Event) -> bool:
         """Whether the queue is lost before it has to be bound once more."""
