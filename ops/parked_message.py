@@ -85,7 +85,8 @@ class ParkedMessage:
     def is_late(self, now: datetime) -> bool:
         """Whether nobody waits for it any more: its reader would pass it over, unless it must be heard."""
         kind = _KINDS.get(self.topic)
-        must_be_heard = BEGUN in self.headers or (kind is not None and getattr(kind, "kept", False))
+        is_begun = BEGUN in self.headers and not getattr(kind, "sets", False)
+        must_be_heard = is_begun or getattr(kind, "kept", False)
         return self.deadline is not None and now >= self.deadline and not must_be_heard
 
     def again(self) -> Letter:

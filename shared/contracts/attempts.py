@@ -110,6 +110,7 @@ class UnlockPassword(InFlow, Command):
     topic = "unlock-password.v1"
     to = Service.AUTH
     by = frozenset({OPERATOR})
+    sets = True
 
     username: Annotated[str, StringConstraints(max_length=256)]
 
@@ -120,3 +121,4 @@ class UnlockCodes(InFlow, OfUser, Command):
     topic = "unlock-codes.v1"
     to = Service.ENROLLMENT
     by = frozenset({OPERATOR})
+    sets = True

@@ -101,6 +101,7 @@ class ImportUsers(InFlow, Command):
     topic = "import-users.v1"
     to = Service.AUTH
     by = frozenset({OPERATOR})
+    sets = True
 
     users: tuple[ImportedUser, ...]
     check_only: bool

@@ -129,6 +129,7 @@ class RenameAuthenticator(InSession, Command):
 
     topic = "rename-authenticator.v1"
     to = Service.ENROLLMENT
+    sets = True
 
     authenticator_id: AuthenticatorId
     name: AuthenticatorName

@@ -42,6 +42,9 @@ class Command(Message):
 
     to: ClassVar[Service]
     by = frozenset({Service.GATEWAY})
+    sets: ClassVar[bool] = False
+    """Whether it says how something is to be, whatever it is by then. Too late it is not done, even if it was begun:
+    whoever had no answer may have said otherwise since."""
 
 
 class Event(Message):

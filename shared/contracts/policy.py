@@ -169,6 +169,7 @@ class ImportTenants(InFlow, Command):
     topic = "import-tenants.v1"
     to = Service.POLICY
     by = frozenset({OPERATOR})
+    sets = True
     largest = 16 * 1024 * 1024  # logos and all: it is not kept as one document
 
     tenants: tuple[ImportedTenant, ...]

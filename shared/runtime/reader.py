@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from faststream.rabbit.annotations import RabbitMessage
 
-from shared.contracts.message import Event, Message, OfUser
+from shared.contracts.message import Command, Event, Message, OfUser
 from shared.contracts.refusals import Refused, RequestRefused
 from shared.contracts.vocabulary import OPERATOR, FlowId, Service
 from shared.crypto.sealing import SealBroken
@@ -90,7 +90,8 @@ class Reader:
     async def _outcome(self, incoming: RabbitMessage, *, is_begun: bool) -> Outcome:
         """See to it once. What was begun is finished, however late: it may have been told in part.
 
-        Where the broker dies, the browser may have had its answer already, and the audit trail has not.
+        Where the broker dies, the browser may have had its answer already, and the audit trail has not
+        (docs/decisions/0022).
         """
         if not self._is_genuine(incoming):
             return await self._forged(incoming)
@@ -99,8 +100,7 @@ class Reader:
             message = self._kind.read(incoming.body)
         except ValueError as error:
             return await self._malformed(incoming, error)
-        must_be_heard = is_begun or (isinstance(message, Event) and message.kept)
-        if envelope.is_late(self._clock()) and not must_be_heard:
+        if envelope.is_late(self._clock()) and not _must_be_heard(message, is_begun=is_begun):
             return Outcome.LATE
         if is_begun:
             incoming.headers[BEGUN] = True  # tried again after a fault it is a new message to the broker
@@ -191,3 +191,10 @@ class Reader:
             headers=vouched(incoming.headers, self._publisher(incoming)) | headers,
             must_arrive=True,
         )
+
+
+def _must_be_heard(message: Message, *, is_begun: bool) -> bool:
+    """Whether it is seen to however late it is."""
+    if isinstance(message, Event):
+        return is_begun or message.kept
+    return is_begun and not (isinstance(message, Command) and message.sets)

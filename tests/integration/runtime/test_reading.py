@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 
 from shared.contracts.auth import VerifyPassword
 from shared.contracts.message import Event, MessageId
-from shared.contracts.policy import EnforcementChanged, OtpRequired, SkipEnrollment
+from shared.contracts.policy import EnforcementChanged, ImportTenants, OtpRequired, SkipEnrollment
 from shared.contracts.refusals import RefusalCode, RequestRefused, WrongState
 from shared.contracts.vocabulary import FlowId, Service
 from shared.crypto.sealing import SealBroken
@@ -288,6 +288,30 @@ async def test_what_comes_again_is_finished_however_late_for_it_may_have_been_to
         told = await heard.next()
 
     assert told.correlation_id == FLOW
+
+
+async def test_what_says_how_things_are_to_be_is_not_done_when_it_comes_again_too_late(
+    broker: Broker, settings: Keyholder
+) -> None:
+    loaded: list[bool] = []
+    router = Router(Service.POLICY)
+
+    @router.does(ImportTenants)
+    async def load(command: ImportTenants) -> None:
+        loaded.append(command.check_only)
+        raise WrongState("Not now.")
+
+    before = counted(ImportTenants.topic, "late")
+    earlier = ImportTenants(flow_id=FLOW, tenants=(), check_only=False)
+    await broker.declare(Service.POLICY, ImportTenants)
+    await broker.send(earlier, Envelope(FLOW, deadline=now() - timedelta(seconds=1)))
+    await broker.refuse(f"policy.{ImportTenants.topic}")
+
+    async with serving(router, settings=settings) as wire:
+        await wire.ask(earlier.model_copy(update={"check_only": True}), FLOW)
+
+    assert loaded == [True]
+    assert counted(ImportTenants.topic, "late") == before + 1
 
 
 async def test_what_comes_again_is_finished_also_where_it_meets_a_fault_on_the_way(
