@@ -70,14 +70,17 @@ class Store:
         await self._move(ends)
 
     async def _placed(self, events: Sequence[Event]) -> dict[TenantId, TenantId]:
-        """The root of every account in these events, after what they themselves tell of it."""
+        """The root of every account in these events, after what they themselves tell of it.
+
+        Where another instance wrote a newer word of one meanwhile, the older one finds the place taken.
+        """
         tenants = {tenant_id for event in events if (tenant_id := getattr(event, "tenant_id", None)) is not None}
         found = self._placements.find({"_id": {"$in": list(tenants)}})
         before = {document["_id"]: _placement(document) async for document in found}
         after = placed(before, (event for event in events if isinstance(event, TenantPlaced)))
         moves = [
             UpdateOne(
-                {"_id": placement.tenant_id},
+                {"_id": placement.tenant_id, "policy_revision": {"$lt": placement.policy_revision}},
                 {"$set": {"root": placement.root, "policy_revision": placement.policy_revision}},
                 upsert=True,
             )

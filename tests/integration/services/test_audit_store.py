@@ -137,6 +137,45 @@ async def test_an_account_that_moves_to_another_tree_is_recorded_there_from_then
     assert await places(store) == [(OTHER, 1), (OTHER, 2), (OTHER, 3), (OTHER, 4), (VENDOR, 1), (VENDOR, 2)]
 
 
+class Overtaken(Database):
+    """A database in which somebody else is told of an account just before this one writes down where it stands."""
+
+    def __init__(self, database: Database, meanwhile: Callable[[], Awaitable[None]]) -> None:
+        self._database = database
+        self._meanwhile = meanwhile
+
+    def __getitem__(self, name: str) -> Any:
+        found = self._database[name]
+        return OvertakenPlacements(found, self._meanwhile) if name == "placements" else found
+
+
+class OvertakenPlacements:
+    def __init__(self, placements: Any, meanwhile: Callable[[], Awaitable[None]]) -> None:
+        self.find = placements.find
+        self._placements = placements
+        self._meanwhile = meanwhile
+
+    async def bulk_write(self, requests: Sequence[UpdateOne], **kwargs: Any) -> Any:
+        await self._meanwhile()
+        return await self._placements.bulk_write(requests, **kwargs)
+
+
+@pytest.mark.parametrize("before", [[], [place(CUSTOMER)]], ids=["new", "known"])
+async def test_an_older_word_of_an_account_does_not_undo_a_newer_one_that_another_instance_wrote_meanwhile(
+    store: Store, mongo_database: Database, before: list[TenantPlaced]
+) -> None:
+    newer, older = place(CUSTOMER, OTHER, revision=3), place(CUSTOMER, VENDOR, revision=2)
+    await store.record(before, NOON)
+    slow = Store(Overtaken(mongo_database, lambda: store.record([newer], NOON)))
+
+    await slow.record([older], NOON)
+    await store.record([after := login()], NOON)
+
+    roots = {record["id"]: record["root"] async for record in store.chains()}
+    assert roots[after.id] == OTHER
+    assert await damages(store) == []
+
+
 async def test_what_does_not_fit_into_a_document_leaves_the_chain_as_it_is(store: Store) -> None:
     fits, does_not = login(), UsersImported(occurred_at=NOON, flow_id=FLOW, created=2**80, changed=0)
 
