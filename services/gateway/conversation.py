@@ -1,7 +1,7 @@
 """The conversation of a login: what is asked of the services, and what each of their answers means to a browser."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -56,6 +56,10 @@ class Granted:
     session: Session
     token: str
     recovery_codes: list[str] | None
+
+
+Hold = Callable[[Session, list[str]], Awaitable[None]]
+"""Holds new recovery codes ready for a session, to be shown in it later."""
 
 
 @dataclass(frozen=True)
@@ -126,15 +130,15 @@ class Conversation:
             case _:
                 raise refusal(answer)
 
-    async def confirm(self, token: str | None, code: str) -> Granted:
-        """Judge the first code from a new authenticator app."""
+    async def confirm(self, token: str | None, code: str, hold: Hold | None = None) -> Granted:
+        """Judge the first code from a new authenticator app; `hold` the recovery codes that come with it."""
         flow = await self._flow(token, FlowState.ENROLLMENT_REQUIRED)
         sealed = self.sealer.seal(code, recipient=Service.ENROLLMENT, field="code", flow=flow.flow_id)
         command = ConfirmEnrollment(flow_id=flow.flow_id, tenant_id=flow.tenant_id, user_id=flow.user_id, code=sealed)
         answer = await self.failures.judged(partial(self._ask_of, flow, command))
         match answer:
             case AccessGranted():
-                return await self._grant(flow, answer)
+                return await self._grant(flow, answer, hold)
             case EnrollmentRejected():
                 raise rejection(answer)
             case OtpRequired():
@@ -230,14 +234,17 @@ class Conversation:
         opened = self.opener.open(step.provisioning, field="provisioning", flow=flow.flow_id)
         return Enrolling(flow, step, Provisioning.model_validate_json(opened))
 
-    async def _grant(self, flow: Flow, granted: AccessGranted) -> Granted:
+    async def _grant(self, flow: Flow, granted: AccessGranted, hold: Hold | None = None) -> Granted:
         """Make the one session of a flow.
 
         The flow becomes the session, in one write, and whoever wrote that is told the token. So nothing is lost where
-        the write fails: the same code is accepted again in the same flow.
+        the write fails: the same code is accepted again in the same flow. Codes are held before it: after
+        it there is no way back, and its user would have codes that nobody has ever shown him.
         """
         codes = self._recovery_codes(granted)
         session, token = self._session(granted)
+        if codes is not None and hold is not None:
+            await hold(session, codes)
         if not await self.sessions.grant(flow, session):
             raise Problem(Code.NO_LOGIN)
         self.tell(started(session), session.flow_id)

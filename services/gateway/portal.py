@@ -82,10 +82,9 @@ class Portal:
         return self.answers.page(request, view, brand, signed_in=isinstance(whose, Session))
 
     async def enter(self, request: Request, granted: Granted) -> Response:
-        """Sign in, and go where the browser wanted to; new recovery codes are to be kept before."""
+        """Sign in, and go where the browser wanted to; new recovery codes, which are held, are to be kept before."""
         response: Response = self.answers.arrive(request)
         if granted.recovery_codes is not None:
-            await self.unkept.add(granted.session, granted.recovery_codes)
             response = self.answers.go(KEEP_CODES)
         await self.entry.let_in(request, response, granted)
         return response

@@ -66,7 +66,7 @@ class SetupPages:
         if SIX_DIGITS.fullmatch(code) is None:
             return answers.go(CONFIRM, Told(Notice.CODE_MALFORMED))
         try:
-            granted = await self.portal.conversation.confirm(flow.of(request), code)
+            granted = await self.portal.conversation.confirm(flow.of(request), code, self.portal.unkept.add)
         except (Problem, Unreachable) as reason:
             return self.portal.elsewhere(reason) or answers.go(*after_first_code(reason, SCAN, CONFIRM))
         return await self.portal.enter(request, granted)

@@ -199,12 +199,15 @@ class FakeUnkept(Unkept):
 
     def __init__(self, clock: Clock) -> None:
         self._codes: dict[str, tuple[datetime, tuple[str, ...]]] = {}
+        self.is_away = False
         self._now = clock
 
     async def prepare(self) -> None:
         """Memory needs no index."""
 
     async def add(self, session: Session, codes: list[str]) -> None:
+        if self.is_away:
+            raise PyMongoError("the database is away")
         self._codes[session.session_id] = (self._now() + timedelta(hours=1), tuple(codes))
 
     async def of(self, session: Session) -> tuple[str, ...] | None:

@@ -183,6 +183,22 @@ async def test_the_codes_are_shown_for_an_hour_at_most(
     assert (place(response), notice(response)) == ("/", "The recovery codes can no longer be shown.")
 
 
+async def test_nobody_is_signed_in_to_codes_that_could_not_be_held_ready_for_him_and_the_same_code_is_good_again(
+    world: World, sign_in: SignIn, send: Type
+) -> None:
+    await sign_in(world.enrollment_started)
+    world.caller.answers(ConfirmEnrollment, granted_with_codes(world))
+
+    world.unkept.is_away = True
+    away = await send("/login/setup", {"code": "123456"})
+    granted_meanwhile = dict(world.sessions.kept)
+    world.unkept.is_away = False
+    back = await send("/login/setup", {"code": "123456"})
+
+    assert (away.status_code, granted_meanwhile) == (503, {})
+    assert (place(back), len(world.sessions.kept)) == ("/login/setup/recovery-codes", 1)
+
+
 async def test_a_later_login_asks_for_the_code_alone(world: World, sign_in: SignIn, send: Type) -> None:
     challenged = await sign_in(world.otp_required)
     assert (place(challenged), heading(challenged)) == ("/login/code", "Enter your code")
