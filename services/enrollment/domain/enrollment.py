@@ -91,7 +91,7 @@ def _confirm(owner: Owner, code: str, occasion: Occasion, vault: Vault) -> Decis
     active = proved(owner, pending, code, occasion, vault)
     if isinstance(active, EnrollmentRejected):
         return owner, (active,)
-    return _accepted(owner, active, occasion, vault)
+    return accepted(owner, active, occasion, vault)
 
 
 def proved(
@@ -124,10 +124,11 @@ def _confirm_again(owner: Owner, active: Authenticator, code: str, occasion: Occ
         return owner, (_rejected(owner, occasion, step),)
     if len(owner.recovery) >= MOST_SETS:
         return owner, (_rejected(owner, occasion, CodeFailure.ALREADY_USED),)
-    return _accepted(owner, active.used(step, occasion), occasion, vault)
+    return accepted(owner, active.used(step, occasion), occasion, vault)
 
 
-def _accepted(owner: Owner, active: Authenticator, occasion: Occasion, vault: Vault) -> Decision:
+def accepted(owner: Owner, active: Authenticator, occasion: Occasion, vault: Vault) -> Decision:
+    """Tell that the app is set up, with recovery codes that nobody has seen yet."""
     codes, kept = vault.recovery_codes(occasion.flow)
     owner = owner.changed(vault.renewed(owner, active))
     owner = replace(owner, recovery=(*owner.recovery, RecoverySet.issued(kept, occasion.now)))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from services.enrollment.domain.attempts import attempt
 from services.enrollment.domain.codes import judge
-from services.enrollment.domain.enrollment import resume
+from services.enrollment.domain.enrollment import MOST_SETS, accepted, resume
 from services.enrollment.domain.owner import Decision, Occasion, Owner
 from services.enrollment.domain.vault import Vault
 from shared.contracts.attempts import Proof
@@ -30,7 +30,11 @@ def _verify_totp(owner: Owner, code: str, occasion: Occasion, vault: Vault) -> D
     verdicts = [(one, judge(one, vault.secret_of(owner, one), code, occasion)) for one in owner.active]
     for authenticator, step in verdicts:
         if not isinstance(step, CodeFailure):
-            used = vault.renewed(owner, authenticator.used(step, occasion))
+            used = authenticator.used(step, occasion)
+            if authenticator.confirmed_by == occasion.flow and len(owner.recovery) < MOST_SETS:
+                # The login that set the app up is asked for a code where that answer was lost, and its recovery codes.
+                return accepted(owner, used, occasion, vault)
+            used = vault.renewed(owner, used)
             return owner.changed(used), (OtpVerified(**occasion.of(owner), method=method),)
     was_used = any(verdict is CodeFailure.ALREADY_USED for _, verdict in verdicts)
     reason = CodeFailure.ALREADY_USED if was_used else CodeFailure.WRONG

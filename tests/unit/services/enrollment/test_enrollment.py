@@ -263,6 +263,33 @@ def test_a_lost_answer_is_given_again_with_codes_that_work() -> None:
     assert isinstance(verify(owner, RECOVERY_CODE, code, later(OTHER), VAULT)[1][0], OtpVerified)
 
 
+def test_whose_answer_was_lost_sees_recovery_codes_after_a_reload_too_when_he_is_asked_for_a_code() -> None:
+    owner, first, phone = enrolled()
+    owner, (reloaded,) = resume(owner, later(seconds=30), VAULT)
+
+    owner, (second,) = verify(owner, TOTP, phone.code(NOON, steps=1), later(seconds=30), VAULT)
+
+    assert isinstance(reloaded, OtpRequired)
+    assert isinstance(second, EnrollmentConfirmed)
+    (code, *_) = recovery_codes(second, GATEWAY)
+    assert code not in recovery_codes(first, GATEWAY)
+    assert isinstance(verify(owner, RECOVERY_CODE, code, later(OTHER), VAULT)[1][0], OtpVerified)
+
+
+def test_another_login_and_one_that_has_had_codes_so_often_are_let_in_without_new_ones() -> None:
+    owner, _, phone = enrolled()
+    code = phone.code(NOON, steps=1)
+
+    _, (elsewhere,) = verify(owner, TOTP, code, later(OTHER, seconds=30), VAULT)
+    for _ in range(MOST_SETS - 1):
+        owner, _ = verify(owner, TOTP, code, later(seconds=30), VAULT)
+    after, (at_last,) = verify(owner, TOTP, code, later(seconds=30), VAULT)
+
+    assert isinstance(elsewhere, OtpVerified)
+    assert isinstance(at_last, OtpVerified)
+    assert len(after.recovery) == MOST_SETS
+
+
 def test_a_double_click_leaves_no_dead_codes_on_paper_and_the_unseen_ones_die_at_the_first_use() -> None:
     owner, first, phone = enrolled()
     owner, (second,) = confirm(owner, phone.code(NOON), NOW, VAULT)

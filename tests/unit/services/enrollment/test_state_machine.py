@@ -131,8 +131,10 @@ class Logins(RuleBasedStateMachine):
 
         if event is None:
             return
-        if isinstance(event, OtpVerified):
+        if isinstance(event, OtpVerified | EnrollmentConfirmed):
             self.is_accepted(code, flow)
+            may_see_codes = before.confirmed_by(flow) and len(before.recovery) < MOST_SETS
+            assert isinstance(event, EnrollmentConfirmed) == bool(may_see_codes)
         elif isinstance(event, OtpRejected):
             assert self.is_no_good(code, flow)
             assert apart_from_the_count(self.owner) == apart_from_the_count(before)
@@ -173,7 +175,9 @@ class Logins(RuleBasedStateMachine):
             self.failures[self.last_success] = []
         else:
             assert after.attempts == before.attempts
-        assert isinstance(events[0], answer | EnrollmentRejected if answer is EnrollmentConfirmed else answer)
+        # There are so many sets of recovery codes at most; then the same code is no more than good, or used up.
+        instead = EnrollmentRejected | OtpVerified if answer is EnrollmentConfirmed else answer
+        assert isinstance(events[0], answer | instead)
         assert not any(isinstance(event, RecoveryCodeUsed) for event in events)
         assert (after.authenticators, after.account) == (before.authenticators, before.account)
         self.owner = after
