@@ -18,9 +18,13 @@ def shutting_out(conversation: Conversation, pause: Callable[[float], Awaitable[
     flows, sessions, now = conversation.flows, conversation.sessions, conversation.clock
 
     async def shut_out(event: UserDisabled) -> None:
+        await end(event)
         # Whoever gave his password a moment before is still on his way in, until his request must have its answer.
         answered = event.occurred_at + timedelta(seconds=LONGEST)
         await pause(max(0.0, (answered - now()).total_seconds()))
+        await end(event)
+
+    async def end(event: UserDisabled) -> None:
         # Logins first: what becomes a session meanwhile is ended as one.
         for flow in await flows.abandon_all(event.tenant_id, event.user_id):
             conversation.tell(given_up(flow, now()), flow.flow_id)

@@ -1,5 +1,6 @@
 """The session over HTTP: how long it lasts, when it must step up, how it ends."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
 
@@ -265,12 +266,22 @@ async def test_a_stranger_sees_and_ends_no_session(browser: httpx.AsyncClient, m
     assert problem(await browser.request(method, path)) == (401, "no_session")
 
 
-async def shut_out(world: World, person: Person = ADA, since: timedelta = timedelta(minutes=1)) -> list[float]:
+async def nothing() -> None:
+    """What happens meanwhile, as a rule."""
+
+
+async def shut_out(
+    world: World,
+    person: Person = ADA,
+    since: timedelta = timedelta(minutes=1),
+    meanwhile: Callable[[], Awaitable[object]] = nothing,
+) -> list[float]:
     """Tell the gateway that somebody may sign in no more, for so long; how many seconds it waited with that."""
     paused: list[float] = []
 
     async def pause(seconds: float) -> None:
         paused.append(seconds)
+        await meanwhile()
 
     *_, reading = world.handlers(pause).readings
     await reading.handler(UserDisabled(occurred_at=world.clock() - since, **dict(person.named)))
@@ -311,6 +322,26 @@ async def test_nobody_elses_session_ends_when_a_user_is_disabled(
     assert (await browser.get("/api/v1/session")).status_code == 200
 
 
-async def test_who_gave_his_password_a_moment_before_he_was_disabled_is_waited_for(world: World) -> None:
-    assert await shut_out(world, since=timedelta(seconds=4)) == [LONGEST - 4]
+async def test_who_gave_his_password_a_moment_before_he_was_disabled_is_waited_for(
+    world: World, log_in: Login, browser: httpx.AsyncClient
+) -> None:
+    waited = await shut_out(world, since=timedelta(seconds=4), meanwhile=lambda: log_in(world.granted_by_password))
+
+    assert waited == [LONGEST - 4]
+    assert problem(await browser.get("/api/v1/session")) == (401, "no_session")
+
+
+async def test_what_is_open_is_not_waited_with(world: World, log_in: Login) -> None:
+    await log_in(world.granted_by_password)
+    left: list[int] = []
+
+    async def look() -> None:
+        left.append(len(world.sessions.kept))
+
+    await shut_out(world, since=timedelta(), meanwhile=look)
+
+    assert left == [0]
+
+
+async def test_nobody_is_waited_for_where_the_word_comes_late(world: World) -> None:
     assert await shut_out(world, since=timedelta(hours=1)) == [0]
