@@ -169,11 +169,11 @@ def written(servers: Stack, database_prefix: str, monkeypatch: pytest.MonkeyPatc
     return told
 
 
-def tamper(servers: Stack, prefix: str) -> None:
+def tamper(servers: Stack, prefix: str, **fields: str) -> None:
     async def write() -> None:
         mongo = Mongo(servers.mongodb_url)
         records = mongo.database(f"{prefix}{Service.AUDIT}")["records"]
-        await records.update_one({"sequence": 2}, {"$set": {"content.display_name": "Mallory"}})
+        await records.update_one({"sequence": 2}, {"$set": fields or {"content.display_name": "Mallory"}})
         await mongo.close()
 
     asyncio.run(write())
@@ -211,6 +211,16 @@ def test_verify_says_which_record_is_damaged(
     assert f"-: changed: record 2 is not as it was written (event {written[1].id})" in result.stdout
     assert not for_programs["whole"]
     assert [damage["record"] for damage in for_programs["damages"]] == [str(written[1].id)]
+
+
+@pytest.mark.usefixtures("written")
+def test_an_account_whose_name_is_markup_is_shown_as_it_is_called(servers: Stack, database_prefix: str) -> None:
+    tamper(servers, database_prefix, root="[/red]")
+
+    result = CliRunner().invoke(app, ["verify"])
+
+    assert result.exit_code == AMISS
+    assert "│ [/red]" in result.stdout
 
 
 @pytest.mark.usefixtures("written")
