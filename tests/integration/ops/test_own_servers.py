@@ -99,7 +99,7 @@ def provision(addresses: dict[str, str], tmp_path: Path) -> Provision:
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         for url in (environment["RABBITMQ_ADMIN_URL"], environment["MONGODB_ADMIN_URL"]):
             assert (urlsplit(url).password or "a password") not in result.output
-        return Said(result.exit_code, result.stdout if words else result.output)
+        return Said(result.exit_code, result.stdout if "--json" in words else result.output)
 
     return run
 
