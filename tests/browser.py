@@ -1,5 +1,6 @@
 """A browser as the gateway sees one: a jar of cookies and the requests of the API."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -81,6 +82,15 @@ class Browser:
     async def session(self) -> Answer:
         """Look at the session."""
         return await self.request("GET", "/session")
+
+    async def session_over(self) -> Answer:
+        """Look at the session until it is over, which somebody else has ended; what is said then."""
+        async with asyncio.timeout(30):
+            while True:
+                answer = await self.session()
+                if answer.status != httpx.codes.OK:
+                    return answer
+                await asyncio.sleep(0.1)
 
     async def logout(self) -> Answer:
         """End the session."""

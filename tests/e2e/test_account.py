@@ -38,15 +38,6 @@ async def signs_in(browser: Browser, ada: Enrolled, app: App) -> bool:
     return (await browser.otp(app.next_code())).said == (200, "authenticated")
 
 
-async def signed_out(browser: Browser) -> None:
-    """Return when the session is over."""
-    async with asyncio.timeout(30):
-        while True:
-            if (await browser.session()).status != 200:
-                return
-            await asyncio.sleep(0.1)
-
-
 async def test_an_app_is_replaced_and_the_old_one_is_good_until_then(browser: Browsers, enrolled: Enrolling) -> None:
     ada = await enrolled(somebody(CUSTOMER))
     [old] = await listed(ada.browser)
@@ -203,9 +194,8 @@ async def test_who_is_disabled_is_signed_out_in_all_browsers_and_ends_no_login_t
     await half_way.login(ada.person)
 
     await system.hire(ada.person, disabled=True)
-    await signed_out(ada.browser)
 
-    assert (await ada.browser.session()).said == (401, "no_session")
+    assert (await ada.browser.session_over()).said == (401, "no_session")
     assert (await half_way.otp(ada.app.next_code())).said == (404, "no_login")
     assert (await browser().login(ada.person)).said == (401, "invalid_credentials")
 

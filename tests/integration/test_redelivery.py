@@ -112,6 +112,8 @@ class Life:
         self.answers["clara skips"] = await at.skip()
         await at.login(self.clara)
         self.answers["clara cancels"] = await at.cancel()
+        await self.system.hire(self.clara, disabled=True)
+        self.answers["clara is disabled"] = await at.session_over()
 
     async def _bob_is_made_to_enroll(self, at: Browser) -> None:
         self.answers["bob signs in"] = await at.login(self.bob)
@@ -174,6 +176,7 @@ def test_everybody_was_answered_as_if_everything_had_been_told_once(life: Life) 
         "dora verifies": (200, "authenticated"),
         "clara skips": (200, "authenticated"),
         "clara cancels": (204, ""),
+        "clara is disabled": (401, "no_session"),
         "bob signs in": (200, "authenticated"),
         "bob steps up": (401, "step_up_required"),
         "emma steps up": (200, ""),
@@ -194,7 +197,7 @@ def test_what_is_told_twice_of_one_cause_has_one_id(life: Life) -> None:
     assert ids["recovery-code.used.v1"] == 1
     assert ids["session.started.v1"] == 6
     assert ids["step-up.verified.v1"] == ids["authenticator.added.v1"] == ids["authenticator.removed.v1"] == 1
-    assert ids["enforcement.changed.v1"] == 1
+    assert ids["enforcement.changed.v1"] == ids["user.disabled.v1"] == ids["session.ended.v1"] - 1 == 1
 
 
 def test_one_authenticator_is_active_and_one_recovery_code_used(life: Life) -> None:

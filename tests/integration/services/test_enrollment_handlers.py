@@ -163,13 +163,14 @@ async def test_every_message_that_comes_twice_is_answered_alike(enrollment: Enro
     started = await enrollment.required()
     assert isinstance(started, EnrollmentStarted)
     phone = Phone.scanning(started, enrollment.gateway)
-    codes = [enrollment.sealed(phone.code(NOON, steps=steps)) for steps in (5, 0, 1)]
+    codes = [enrollment.sealed(phone.code(NOON, steps=steps)) for steps in (5, 0)]
+    elsewhere = enrollment.sealed(phone.code(NOON, steps=1), flow=OTHER)
     sequence: list[tuple[Message, type[Event]]] = [
         (EnrollmentRequired(**login(FLOW), occurred_at=NOON, username="ada", issuer="A tenant"), EnrollmentStarted),
         (ResumeEnrollment(**login(FLOW)), EnrollmentStarted),
         (ConfirmEnrollment(**login(FLOW), code=codes[0]), EnrollmentRejected),
         (ConfirmEnrollment(**login(FLOW), code=codes[1]), EnrollmentConfirmed),
-        (VerifyOtp(**login(FLOW), code=codes[2]), OtpVerified),
+        (VerifyOtp(**login(OTHER), code=elsewhere), OtpVerified),
         (VerifyOtp(**login(FLOW), code=codes[1]), OtpRejected),
         (EnrollmentRequired(**login(FLOW), occurred_at=NOON, username="ada", issuer="A tenant"), OtpRequired),
     ]
