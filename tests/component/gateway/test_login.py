@@ -122,6 +122,13 @@ async def test_an_account_without_a_policy_lets_nobody_in(world: World, log_in: 
     assert world.sessions.kept == {}
 
 
+async def test_a_refusal_that_is_not_for_browsers_is_not_named_to_one(world: World, log_in: Login) -> None:
+    response = await log_in(lambda asked: refused(RefusalCode.UNKNOWN_USER, asked.flow_id, world))
+
+    assert problem(response) == (403, "access_denied")
+    assert "A sentence for people." not in response.text
+
+
 async def test_the_cookies_are_out_of_reach_of_scripts_other_sites_and_plain_http(world: World, log_in: Login) -> None:
     of_the_flow = (await log_in(world.otp_required)).headers["set-cookie"]
     of_the_session = (await log_in(world.granted_by_password)).headers.get_list("set-cookie")

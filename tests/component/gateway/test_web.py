@@ -199,7 +199,9 @@ async def test_pages_of_other_origins_may_read_nothing(browser: httpx.AsyncClien
     assert not [name for name in response.headers if name.startswith("access-control-")]
 
 
-@pytest.mark.parametrize("host", ["portal.example", "evil.example:8080", "127.0.0.1.evil.example", "", "[::"])
+@pytest.mark.parametrize(
+    "host", ["portal.example", "evil.example:8080", "127.0.0.1.evil.example", "evil.localhost", "", "[::"]
+)
 async def test_without_secure_cookies_the_api_answers_at_localhost_only(world: World, host: str) -> None:
     async with client(world.app(cookie_secure=False), "http://127.0.0.1:8080") as browser:
         response = await browser.get("/api/v1/session", headers={"host": host})

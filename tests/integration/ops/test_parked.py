@@ -162,6 +162,7 @@ SECRETS = [
     json.dumps({"flow_id": FLOW, "username": [CANARY], "password": {"any": CANARY}}).encode(),
     json.dumps({"flow_id": FLOW, "username": "a", "password": CANARY, CANARY: 1, "pasword": CANARY}).encode(),
     json.dumps({"flow_id": {"nested": CANARY}, "id": CANARY}).encode(),
+    json.dumps({"flow_id": [1], "username": CANARY, "password": CANARY}).encode(),
     json.dumps([CANARY]).encode(),
     f"{CANARY} is no JSON".encode(),
     b"\xff" + CANARY.encode(),

@@ -12,10 +12,12 @@ from ops.running import Running
 from ops.stack import Stack
 from shared.contracts.auth import LoginFailed, VerifyPassword
 from shared.contracts.message import Event
-from shared.contracts.vocabulary import OPERATOR, Service
+from shared.contracts.readiness import InstanceReported, StatusAsked
+from shared.contracts.vocabulary import OPERATOR, FlowId, Service
 from shared.runtime import topology
 from shared.runtime.clock import now
-from shared.runtime.messaging import Envelope, Letter
+from shared.runtime.instance import Instance
+from shared.runtime.messaging import Envelope, Letter, RabbitMessenger
 from shared.runtime.origin import PUBLISHED_BY
 from shared.runtime.parking import TOPIC
 from shared.runtime.parking import parked as parking
@@ -137,3 +139,49 @@ async def test_an_event_that_is_given_back_to_the_trail_is_written_down_as_what_
     assert written == failed
     assert heard.empty()
     assert aside.headers["x-parked-reason"] == "malformed"
+
+
+async def test_what_is_sent_to_a_queue_past_its_exchange_is_forged_whoever_sends_it(
+    broker: Broker, settings: Keyholder, guarded_servers: Stack
+) -> None:
+    done: list[str] = []
+
+    async def handle(command: VerifyPassword) -> None:
+        done.append(command.username)
+
+    own = as_user(settings, guarded_servers, Service.AUTH)
+    await broker.declare(Service.AUTH, VerifyPassword)
+    letter = Letter.of(question(), Envelope(FLOW))
+
+    async with serving(auth(handle), settings=own), broker.hearing(exchange=PARKED) as parked:
+        await broker.put("", QUEUE, letter.body, "gateway", headers=letter.headers, correlation_id=FLOW)
+        aside = await parked.next()
+
+    assert aside.headers["x-parked-reason"] == "forged"
+    assert done == []
+
+
+async def test_nobody_but_the_operator_is_told_how_a_process_is(
+    broker: Broker, settings: Keyholder, guarded_servers: Stack
+) -> None:
+    own = as_user(settings, guarded_servers, Service.AUTH)
+    messenger = RabbitMessenger(own.broker_users)
+    await messenger.open(own.rabbitmq_url.get_secret_value())
+
+    async def missing() -> tuple[str, ...]:
+        return ()
+
+    instance = Instance(Service.AUTH, messenger, missing, (), now)
+    await instance.open()
+    try:
+        async with broker.hearing(InstanceReported.topic) as told:
+            for user in ("gateway", OPERATOR):
+                letter = Letter.of(StatusAsked(occurred_at=now(), flow_id=FlowId(user)), Envelope(user))
+                headers = letter.headers
+                await broker.put(letter.exchange, letter.routing_key, letter.body, user, headers=headers)
+            first = InstanceReported.read((await told.next()).body)
+    finally:
+        await instance.close()
+        await messenger.close()
+
+    assert first.flow_id == OPERATOR

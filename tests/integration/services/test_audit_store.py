@@ -138,26 +138,27 @@ async def test_an_account_that_moves_to_another_tree_is_recorded_there_from_then
 
 
 class Overtaken(Database):
-    """A database in which somebody else is told of an account just before this one writes down where it stands."""
+    """A database in which somebody else does something just before this one writes to that collection."""
 
-    def __init__(self, database: Database, meanwhile: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, database: Database, collection: str, meanwhile: Callable[[], Awaitable[None]]) -> None:
         self._database = database
+        self._collection = collection
         self._meanwhile = meanwhile
 
     def __getitem__(self, name: str) -> Any:
         found = self._database[name]
-        return OvertakenPlacements(found, self._meanwhile) if name == "placements" else found
+        return OvertakenCollection(found, self._meanwhile) if name == self._collection else found
 
 
-class OvertakenPlacements:
-    def __init__(self, placements: Any, meanwhile: Callable[[], Awaitable[None]]) -> None:
-        self.find = placements.find
-        self._placements = placements
+class OvertakenCollection:
+    def __init__(self, collection: Any, meanwhile: Callable[[], Awaitable[None]]) -> None:
+        self.find = collection.find
+        self._collection = collection
         self._meanwhile = meanwhile
 
     async def bulk_write(self, requests: Sequence[UpdateOne], **kwargs: Any) -> Any:
         await self._meanwhile()
-        return await self._placements.bulk_write(requests, **kwargs)
+        return await self._collection.bulk_write(requests, **kwargs)
 
 
 @pytest.mark.parametrize("before", [[], [place(CUSTOMER)]], ids=["new", "known"])
@@ -166,13 +167,23 @@ async def test_an_older_word_of_an_account_does_not_undo_a_newer_one_that_anothe
 ) -> None:
     newer, older = place(CUSTOMER, OTHER, revision=3), place(CUSTOMER, VENDOR, revision=2)
     await store.record(before, NOON)
-    slow = Store(Overtaken(mongo_database, lambda: store.record([newer], NOON)))
+    slow = Store(Overtaken(mongo_database, "placements", lambda: store.record([newer], NOON)))
 
     await slow.record([older], NOON)
     await store.record([after := login()], NOON)
 
     roots = {record["id"]: record["root"] async for record in store.chains()}
     assert roots[after.id] == OTHER
+    assert await damages(store) == []
+
+
+async def test_who_moves_a_head_late_does_not_move_it_back(store: Store, mongo_database: Database) -> None:
+    await store.record([login()], NOON)
+    slow = Store(Overtaken(mongo_database, "heads", lambda: store.record([login()], NOON)))
+
+    await slow.record([login()], NOON)
+
+    assert (await store.heads())[NO_TREE].count == 3
     assert await damages(store) == []
 
 

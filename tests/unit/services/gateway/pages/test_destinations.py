@@ -33,6 +33,7 @@ def test_a_sign_in_may_end_here_or_at_an_application_behind_the_gate(address: st
         "https:///evil.example",
         "https://evil.example",
         "https://app.example@evil.example/",
+        "https://evil.example@app.example/",
         "https://app.example:443@evil.example/",
         "https://app.example.evil.example/",
         "https://app.example:8443/",
