@@ -243,6 +243,7 @@ class System:
             **self.servers.access(name, self.prefix).environment,
             "MONGODB_PREFIX": self.prefix,
             "OUTBOX_SWEEP_SECONDS": "1",
+            "BROKER_WATCH_SECONDS": "1",
             "LOG_LEVEL": "DEBUG",
             **({"COOKIE_SECURE": "false"} if name is Service.GATEWAY else {}),
             **self.keys.environment(name),

@@ -94,7 +94,7 @@ class Runtime:
         self._outboxes: list[Outbox] = []
         self._callers: list[Caller] = []
         self._teller = Teller(self.messenger)
-        self._watch = Watch(service, self.messenger)
+        self._watch = Watch(service, self.messenger, timedelta(seconds=settings.broker_watch_seconds))
         self._instance = Instance(service, self.messenger, self.missing, self._outboxes, now)
         self._broker: RabbitBroker | None = None
         self._batches: BatchReader | None = None

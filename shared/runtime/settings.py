@@ -43,6 +43,8 @@ class Settings(BaseSettings):
     retry_limit: int = 30
     """How often a message that met a fault comes again, `topology.RETRY_DELAY` apart, before it is parked."""
     outbox_sweep_seconds: float = 5.0
+    broker_watch_seconds: float = 30.0
+    """Between two looks for what somebody may have deleted on the broker."""
 
     otel_exporter_otlp_endpoint: str | None = None
     """Where traces go, by OTLP over HTTP; without it nothing is traced. The exporter reads it, and its like, itself."""

@@ -7,6 +7,7 @@ others readiness says what they lack, and an administrator puts it back (`ops.pr
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 
 import structlog
 from aio_pika import Channel
@@ -21,17 +22,16 @@ from shared.runtime.origin import BrokerUsers
 
 _log = structlog.get_logger(__name__)
 
-_PAUSE = 5.0
-"""Seconds between two looks."""
 _TIMEOUT = 5.0
 
 
 class Watch:
     """What one service needs on the broker, as it was found when somebody looked last."""
 
-    def __init__(self, service: Service, messenger: RabbitMessenger) -> None:
-        """Look through the connection of this messenger."""
+    def __init__(self, service: Service, messenger: RabbitMessenger, every: timedelta) -> None:
+        """Look `every` so often, through the connection of this messenger: a look costs some twenty questions."""
         self._service = service
+        self._every = every.total_seconds()
         self._messenger = messenger
         self.missing: tuple[str, ...] = ()
         """What was not there."""
@@ -42,7 +42,7 @@ class Watch:
         Where the broker cannot be asked, that is what readiness says, and what was found last stands.
         """
         while True:
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(self._every)
             try:
                 with lost_is_not_cancelled():
                     async with asyncio.timeout(_TIMEOUT):

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import aio_pika
@@ -69,7 +70,7 @@ async def test_an_exchange_that_was_deleted_is_put_back_with_its_bindings_by_who
     broker: Broker, settings: Keyholder, exchange: str
 ) -> None:
     async with serving(answering(), settings=settings) as wire, administrator(broker.url) as channel:
-        watch = asyncio.create_task(Watch(Service.AUTH, wire.messenger).keep([VerifyPassword]))
+        watch = asyncio.create_task(Watch(Service.AUTH, wire.messenger, timedelta(seconds=1)).keep([VerifyPassword]))
         await channel.exchange_delete(exchange)
 
         async with asyncio.timeout(SOON):
