@@ -83,11 +83,10 @@ class ParkedMessage:
         )
 
     def is_late(self, now: datetime) -> bool:
-        """Whether nobody waits for it any more: its reader would pass it over, unless it must be heard."""
-        kind = _KINDS.get(self.topic)
-        is_begun = BEGUN in self.headers and not getattr(kind, "sets", False)
-        must_be_heard = is_begun or getattr(kind, "kept", False)
-        return self.deadline is not None and now >= self.deadline and not must_be_heard
+        """Whether nobody waits for it any more: its reader would pass it over."""
+        kind = _KINDS.get(self.topic, Message)
+        is_seen_to = kind.outlasts_its_deadline(is_begun=BEGUN in self.headers)
+        return self.deadline is not None and now >= self.deadline and not is_seen_to
 
     def again(self) -> Letter:
         """The letter that gives it back to its reader, with the same id: what was done already is not done twice."""

@@ -36,6 +36,11 @@ class Message(BaseModel):
             raise ValueError("too large")
         return cls.model_validate_json(body)
 
+    @classmethod
+    def outlasts_its_deadline(cls, *, is_begun: bool) -> bool:
+        """Whether it is seen to however late it is; what was begun is finished (docs/decisions/0022)."""
+        return is_begun
+
 
 class Command(Message):
     """Asks one service to do something; the gateway does, for whoever is at it, where nothing else is said."""
@@ -45,6 +50,11 @@ class Command(Message):
     sets: ClassVar[bool] = False
     """Whether it says how something is to be, whatever it is by then. Too late it is not done, even if it was begun:
     whoever had no answer may have said otherwise since."""
+
+    @classmethod
+    def outlasts_its_deadline(cls, *, is_begun: bool) -> bool:
+        """Whether it was begun, unless it sets something."""
+        return is_begun and not cls.sets
 
 
 class Event(Message):
@@ -58,6 +68,11 @@ class Event(Message):
     """Whether it belongs in the audit trail: everything does that says something of a user, an account or a login."""
 
     occurred_at: AwareDatetime
+
+    @classmethod
+    def outlasts_its_deadline(cls, *, is_begun: bool) -> bool:
+        """Whether it was begun, or must be heard."""
+        return is_begun or cls.kept
 
     @property
     def subject(self) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from faststream.rabbit.annotations import RabbitMessage
 
-from shared.contracts.message import Command, Event, Message, OfUser
+from shared.contracts.message import Message, OfUser
 from shared.contracts.refusals import Refused, RequestRefused
 from shared.contracts.vocabulary import OPERATOR, FlowId, Service
 from shared.crypto.sealing import SealBroken
@@ -100,7 +100,7 @@ class Reader:
             message = self._kind.read(incoming.body)
         except ValueError as error:
             return await self._malformed(incoming, error)
-        if envelope.is_late(self._clock()) and not _must_be_heard(message, is_begun=is_begun):
+        if envelope.is_late(self._clock()) and not message.outlasts_its_deadline(is_begun=is_begun):
             return Outcome.LATE
         if is_begun:
             incoming.headers[BEGUN] = True  # tried again after a fault it is a new message to the broker
@@ -191,10 +191,3 @@ class Reader:
             headers=vouched(incoming.headers, self._publisher(incoming)) | headers,
             must_arrive=True,
         )
-
-
-def _must_be_heard(message: Message, *, is_begun: bool) -> bool:
-    """Whether it is seen to however late it is."""
-    if isinstance(message, Event):
-        return is_begun or message.kept
-    return is_begun and not (isinstance(message, Command) and message.sets)

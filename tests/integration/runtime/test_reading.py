@@ -274,15 +274,19 @@ async def test_a_command_whose_answer_would_come_too_late_is_not_begun(broker: B
     assert "x-begin-by" not in told.headers, "what follows from a command has until the deadline"
 
 
+async def late_question_that_was_begun(broker: Broker) -> None:
+    await broker.declare(Service.AUTH, VerifyPassword)
+    await broker.send(question(), Envelope(FLOW, deadline=now() - timedelta(seconds=1)))
+    await broker.refuse(QUEUE)
+
+
 async def test_what_comes_again_is_finished_however_late_for_it_may_have_been_told_in_part(
     broker: Broker, settings: Keyholder
 ) -> None:
     async def tell(command: VerifyPassword) -> OtpRequired:
         return answer(command)
 
-    await broker.declare(Service.AUTH, VerifyPassword)
-    await broker.send(question(), Envelope(FLOW, deadline=now() - timedelta(seconds=1)))
-    await broker.refuse(QUEUE)
+    await late_question_that_was_begun(broker)
 
     async with broker.hearing(OtpRequired.topic) as heard, serving(auth(tell), settings=settings):
         told = await heard.next()
@@ -325,9 +329,7 @@ async def test_what_comes_again_is_finished_also_where_it_meets_a_fault_on_the_w
             raise ZeroDivisionError
         return answer(command)
 
-    await broker.declare(Service.AUTH, VerifyPassword)
-    await broker.send(question(), Envelope(FLOW, deadline=now() - timedelta(seconds=1)))
-    await broker.refuse(QUEUE)
+    await late_question_that_was_begun(broker)
 
     async with broker.hearing(OtpRequired.topic) as heard, serving(auth(at_the_second_time), settings=settings):
         told = await heard.next()
